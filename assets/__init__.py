@@ -1,0 +1,1 @@
+"""Icons, the stylesheet and the embedded data, found through importlib.resources."""

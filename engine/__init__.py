@@ -1,0 +1,1 @@
+"""Learnscope's engine: data, networks, optimizers and training, useful without the window."""

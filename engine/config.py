@@ -1,0 +1,311 @@
+"""RunConfig: the whole story of a run, as frozen data with a JSON form."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, StrictFloat, StrictInt, StrictStr
+from pydantic import ValidationError as PydanticError
+
+from engine.catalog import Catalog, Entry, Param, ParamValue
+from engine.datasets import DATASETS
+from engine.datasets.data import DatasetInfo
+from engine.errors import InputError
+from engine.losses import LOSSES
+from engine.networks import NETWORKS
+from engine.optimizers import OPTIMIZERS
+from engine.schedules import SCHEDULES
+
+SCHEMA_VERSION = 1
+
+TRAINING_PARAMS = (
+    Param(
+        name="batch_size",
+        kind="int",
+        default=128,
+        low=1,
+        high=1_000_000,
+        log=True,
+        label="Batch size",
+        help="Samples in one update. 1 is stochastic, the whole training set is batch gradient descent.",
+    ),
+    Param(
+        name="epochs",
+        kind="int",
+        default=3,
+        low=1,
+        high=100_000,
+        label="Epochs",
+        help="Passes over the training set.",
+    ),
+    Param(
+        name="steps",
+        kind="int",
+        default=0,
+        low=0,
+        high=1_000_000_000,
+        label="Steps at most",
+        help="Ends the run after so many updates, whichever comes first. 0: the epochs alone decide.",
+    ),
+    Param(
+        name="seed",
+        kind="int",
+        default=0,
+        low=0,
+        high=2**31 - 1,
+        label="Seed",
+        help="Initial weights and the order of the data follow from it: the same seed repeats the run.",
+    ),
+    Param(
+        name="device",
+        kind="choice",
+        default="auto",
+        choices=("auto", "cpu", "cuda", "mps"),
+        label="Device",
+        help="Where the arithmetic happens. auto takes a GPU where there is one.",
+    ),
+    Param(
+        name="precision",
+        kind="choice",
+        default="float32",
+        choices=("float32", "mixed"),
+        label="Precision",
+        help="mixed: automatic mixed precision, which helps on CUDA and on CPUs with bfloat16.",
+    ),
+    Param(
+        name="threads",
+        kind="int",
+        default=0,
+        low=0,
+        high=1024,
+        label="CPU threads",
+        help="0: the fastest number, measured on the first batch.",
+    ),
+    Param(
+        name="memory_format",
+        kind="choice",
+        default="auto",
+        choices=("auto", "contiguous", "channels_last"),
+        label="Memory format",
+        help="How images lie in memory. auto: the faster one, measured on the first batch.",
+    ),
+    Param(
+        name="evaluate_first",
+        kind="bool",
+        default=True,
+        label="Evaluate before the first step",
+        help="Shows what the untrained network knows: nothing, ln(classes) for cross entropy.",
+    ),
+    Param(
+        name="patience",
+        kind="int",
+        default=0,
+        low=0,
+        high=10_000,
+        label="Early stopping patience",
+        help="Stop after so many epochs without a better validation loss, and restore the best weights. 0: never.",
+    ),
+)
+
+
+def _tuples(value: object) -> object:
+    return tuple(value) if isinstance(value, list) else value
+
+
+_Value = Annotated[
+    StrictBool | StrictInt | StrictFloat | StrictStr | tuple[StrictInt, ...], BeforeValidator(_tuples)
+]
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class Choice(_Frozen):
+    """One entry of a catalogue and its settings, all of them, checked."""
+
+    name: str
+    params: Mapping[str, _Value] = Field(default_factory=dict)
+
+    def with_param(self, name: str, value: ParamValue) -> Choice:
+        return Choice(name=self.name, params={**self.params, name: value})
+
+
+class Training(_Frozen):
+    """How long, how much at once, from which seed, on what. See `TRAINING_PARAMS` for each field."""
+
+    batch_size: int = 128
+    epochs: int = 3
+    steps: int = 0
+    seed: int = 0
+    device: str = "auto"
+    precision: str = "float32"
+    threads: int = 0
+    memory_format: str = "auto"
+    evaluate_first: bool = True
+    patience: int = 0
+
+
+_TRAINING_ENTRY = Entry(
+    name="training", label="Training", summary="How long, how much at once, on what.", params=TRAINING_PARAMS
+)
+
+CATALOGS: Mapping[str, Catalog[Entry]] = {
+    "dataset": DATASETS,
+    "network": NETWORKS,
+    "optimizer": OPTIMIZERS,
+    "loss": LOSSES,
+    "schedule": SCHEDULES,
+}
+
+PARTS = (*CATALOGS, "training")
+DEFAULT_DATASET = "mnist"
+DEFAULT_NETWORK = "lenet5"
+
+
+class RunConfig(_Frozen):
+    """Everything that decides a run's course. Make one with `make_config`, which checks and fills in.
+
+    `initial_parameters` holds explicit starting values by parameter name, as nested lists, for runs that do not start
+    from drawn weights.
+    """
+
+    schema_version: int = SCHEMA_VERSION
+    dataset: Choice
+    network: Choice
+    optimizer: Choice
+    loss: Choice
+    schedule: Choice
+    training: Training = Training()
+    initial_parameters: Mapping[str, object] | None = None
+
+    def dataset_info(self) -> DatasetInfo:
+        return DATASETS[self.dataset.name].info(self.dataset.params)
+
+    def to_json(self) -> str:
+        return self.model_dump_json(indent=2) + "\n"
+
+
+def params_of(part: str, name: str) -> tuple[Param, ...]:
+    """The settings of the entry `name` in `part`; `training` has one entry of that name. Raises InputError."""
+    if part == "training":
+        return TRAINING_PARAMS
+    if part not in CATALOGS:
+        raise InputError(part, f"unknown part {part!r}", "known are " + ", ".join(PARTS))
+    return CATALOGS[part][name].params
+
+
+def make_config(
+    picks: Mapping[str, str] | None = None,
+    settings: Mapping[str, object] | None = None,
+    *,
+    initial_parameters: Mapping[str, object] | None = None,
+) -> RunConfig:
+    """A checked RunConfig.
+
+    Args:
+        picks: entry names by part, such as `{"network": "lenet5"}`. What is missing comes from the network's recipe.
+        settings: values by `part.param`, such as `{"optimizer.learning_rate": 0.01}`. What is missing comes from the
+            recipe, where its entry is the one picked, else from the entry's defaults.
+        initial_parameters: see RunConfig.
+
+    Raises InputError that names the field, what was wrong and what would be accepted.
+    """
+    picks, settings = dict(picks or {}), dict(settings or {})
+    for part in picks:
+        if part not in CATALOGS:
+            raise InputError(part, f"unknown part {part!r}", "known are " + ", ".join(CATALOGS))
+    given: dict[str, dict[str, object]] = {part: {} for part in PARTS}
+    for field, value in settings.items():
+        part, dot, name = field.partition(".")
+        if not dot or part not in given:
+            raise InputError(field, "is not a setting", "write PART.PARAM with PART one of " + ", ".join(PARTS))
+        given[part][name] = value
+
+    network = NETWORKS[picks.get("network", DEFAULT_NETWORK)]
+    recipe = network.recipe
+    recipes: dict[str, tuple[str, Mapping[str, ParamValue]]] = {
+        "dataset": (DEFAULT_DATASET, {}),
+        "network": (network.name, {}),
+        "optimizer": (recipe.optimizer, recipe.optimizer_params),
+        "loss": (recipe.loss, recipe.loss_params),
+        "schedule": (recipe.schedule, recipe.schedule_params),
+    }
+    choices = {}
+    for part, catalog in CATALOGS.items():
+        name = picks.get(part, recipes[part][0])
+        entry = catalog[name]
+        defaults = recipes[part][1] if name == recipes[part][0] else {}
+        choices[part] = Choice(name=name, params=entry.resolve({**defaults, **given[part]}, part=part))
+    training = _TRAINING_ENTRY.resolve(
+        {"batch_size": recipe.batch_size, "epochs": recipe.epochs, **given["training"]}, part="training"
+    )
+    if "batch_size" not in given["training"]:
+        info = DATASETS[choices["dataset"].name].info(choices["dataset"].params)
+        training["batch_size"] = min(recipe.batch_size, max(info.train_size, 1))
+    config = RunConfig(
+        **choices, training=Training.model_validate(training), initial_parameters=initial_parameters
+    )
+    check_config(config)
+    return config
+
+
+def check_config(config: RunConfig) -> None:
+    """Raises InputError where parts do not fit each other. The params themselves are known to be sound."""
+    info = config.dataset_info()
+    NETWORKS[config.network.name].fit(info, config.network.params)
+    problem = LOSSES[config.loss.name].refuses(info)
+    if problem:
+        raise InputError("loss", problem, "these fit: " + ", ".join(e.name for e in LOSSES if not e.refuses(info)))
+    if config.training.batch_size > info.train_size:
+        raise InputError(
+            "training.batch_size",
+            f"{config.training.batch_size:,} is more than the training set's {info.train_size:,} samples",
+            f"up to {info.train_size:,}",
+        )
+    if config.training.patience and not info.validation_size:
+        raise InputError(
+            "training.patience",
+            "early stopping needs a validation set and this set-up keeps none",
+            "set dataset.validation above 0, or patience to 0",
+        )
+
+
+def load_config(path: Path) -> RunConfig:
+    """The RunConfig saved in `path`. Raises InputError for a file that cannot be read or is not one."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "it is not text"
+        raise InputError("config", f"{path.name} cannot be read: {reason}") from None
+    return config_from_json(text, source=path.name)
+
+
+def config_from_json(text: str, *, source: str) -> RunConfig:
+    """The RunConfig in `text`, checked as if it had been typed. Raises InputError."""
+    try:
+        data = json.loads(text)
+        version = data.get("schema_version", SCHEMA_VERSION) if isinstance(data, dict) else None
+        if not isinstance(version, int):
+            raise InputError("config", f"{source} is not a saved set-up", "a JSON file that Learnscope wrote")
+        if version > SCHEMA_VERSION:
+            raise InputError(
+                "config", f"{source} was written by a newer Learnscope (schema {version})", f"up to {SCHEMA_VERSION}"
+            )
+        saved = RunConfig.model_validate_json(text)
+    except json.JSONDecodeError as error:
+        raise InputError("config", f"{source} is not JSON: {error.msg} in line {error.lineno}") from None
+    except PydanticError as error:
+        first = error.errors()[0]
+        where = ".".join(str(piece) for piece in first["loc"] if isinstance(piece, str | int))
+        raise InputError(where or "config", first["msg"][:1].lower() + first["msg"][1:]) from None
+    settings: dict[str, object] = {f"training.{k}": v for k, v in saved.training.model_dump().items()}
+    picks = {}
+    for part in CATALOGS:
+        choice: Choice = getattr(saved, part)
+        picks[part] = choice.name
+        settings |= {f"{part}.{name}": value for name, value in choice.params.items()}
+    return make_config(picks, settings, initial_parameters=saved.initial_parameters)

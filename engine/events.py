@@ -1,0 +1,121 @@
+"""What a run says: a closed union of frozen events, consumed by one `match` that ends in `assert_never`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+StopReason = Literal["completed", "stopped", "early_stopping"]
+
+
+@dataclass(frozen=True, slots=True)
+class Preparing:
+    """Work before the first step: loading, downloading, measuring. `done` is a share in 0 … 1, None if unknown."""
+
+    what: str
+    done: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """The run is set up; the next event is an evaluation or a step."""
+
+    device: str
+    threads: int
+    memory_format: str
+    precision: str
+    parameters: int
+    batch_size: int
+    steps_per_epoch: int
+    total_steps: int
+    train_size: int
+    network: str
+    dataset: str
+
+
+@dataclass(frozen=True, slots=True)
+class StepFinished:
+    """One update of the weights.
+
+    `step` and `epoch` count from 1. `loss` is the batch's mean loss before the update. `seconds` is the time spent in
+    training since the start, pauses left out. `accuracy` (0 … 1) of the batch is measured on every tenth step only.
+    """
+
+    step: int
+    epoch: int
+    loss: float
+    learning_rate: float
+    seconds: float
+    accuracy: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluated:
+    """The evaluation before the first step. Losses are means a sample; accuracies in 0 … 1, None in regression."""
+
+    step: int
+    test_loss: float
+    test_accuracy: float | None
+    validation_loss: float | None
+    validation_accuracy: float | None
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class EpochFinished:
+    """One pass over the training set and the evaluation after it. `train_loss` is the mean over the epoch's samples."""
+
+    epoch: int
+    step: int
+    train_loss: float
+    test_loss: float
+    test_accuracy: float | None
+    validation_loss: float | None
+    validation_accuracy: float | None
+    learning_rate: float
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Intervened:
+    """A setting was changed during the run, effective from the step after `step`."""
+
+    step: int
+    name: str
+    old: str
+    new: str
+
+
+@dataclass(frozen=True, slots=True)
+class Paused:
+    step: int
+
+
+@dataclass(frozen=True, slots=True)
+class Resumed:
+    step: int
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """The run ended as it should. `restored_epoch`: whose weights early stopping brought back, or None."""
+
+    reason: StopReason
+    step: int
+    epoch: int
+    seconds: float
+    samples_per_second: float
+    restored_epoch: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The run could not go on. `message` is for people and says the way out; `step` is the last good one."""
+
+    kind: Literal["diverged", "input", "error"]
+    message: str
+    step: int
+    field: str = ""
+
+
+Event = Preparing | Started | StepFinished | Evaluated | EpochFinished | Intervened | Paused | Resumed | Finished | Failed

@@ -1,0 +1,1 @@
+"""Learnscope's window."""
