@@ -1,0 +1,90 @@
+"""What every test stands on: a home of its own, fixed seeds, no threads or timers left behind."""
+
+from __future__ import annotations
+
+import gc
+import os
+import random
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+LEAVE_WITHIN = 3.0  # seconds a thread has to end after its test
+
+if sys.platform.startswith("linux") and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
+    os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+
+
+@pytest.fixture(autouse=True)
+def learnscope_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder this test's runs and settings go to. The program makes it when it needs it."""
+    home = tmp_path / "learnscope-home"
+    monkeypatch.setenv("LEARNSCOPE_HOME", str(home))
+    return home
+
+
+@pytest.fixture(autouse=True)
+def fixed_seeds() -> Iterator[None]:
+    """Every generator starts alike; torch's thread count is put back, since training measures and sets it."""
+    random.seed(0)
+    torch = sys.modules.get("torch")
+    if torch is None or not hasattr(torch, "set_num_threads"):
+        yield
+        return
+    torch.manual_seed(0)
+    threads = torch.get_num_threads()
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(autouse=True)
+def nothing_left_behind(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Fails a test after which a thread still runs or a timer still ticks."""
+    drawn = "qapp" in request.fixturenames
+    if drawn:
+        request.getfixturevalue("qapp")
+        import pyqtgraph
+
+        pyqtgraph.setConfigOptions(imageAxisOrder="row-major", antialias=False)
+    threads = set(threading.enumerate())
+    busy = set(_busy_qt_objects()) if drawn else set()
+    yield
+    if drawn:
+        _delete_what_was_closed()
+    deadline = time.monotonic() + LEAVE_WITHIN
+    for thread in set(threading.enumerate()) - threads:
+        thread.join(max(0.0, deadline - time.monotonic()))
+    left = [thread.name for thread in threading.enumerate() if thread not in threads]
+    if drawn and set(_busy_qt_objects()) - busy:
+        gc.collect()
+        _delete_what_was_closed()
+        left += [name for key, name in _busy_qt_objects().items() if key not in busy]
+    if left:
+        pytest.fail("left behind: " + ", ".join(left), pytrace=False)
+
+
+def _delete_what_was_closed() -> None:
+    from PySide6.QtCore import QCoreApplication, QEvent
+
+    QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
+
+
+def _busy_qt_objects() -> dict[int, str]:
+    """Running threads and ticking timers that Python knows, by identity."""
+    import shiboken6
+    from PySide6.QtCore import QCoreApplication, QThread, QTimer
+
+    app = QCoreApplication.instance()
+    main = app.thread() if app else None
+    busy = {}
+    for thing in shiboken6.getAllValidWrappers():
+        if (isinstance(thing, QThread) and thing is not main and thing.isRunning()) or (
+            isinstance(thing, QTimer) and thing.isActive()
+        ):
+            owner = thing.parent()
+            busy[id(thing)] = f"{type(thing).__name__} of {type(owner).__name__ if owner else 'nobody'}"
+    return busy
