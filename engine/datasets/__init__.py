@@ -1,0 +1,9 @@
+"""Datasets by name. Importing this imports no torch; loading one does."""
+
+from __future__ import annotations
+
+from engine.catalog import Catalog
+from engine.datasets.data import DatasetEntry
+from engine.datasets.mnist import MNIST
+
+DATASETS: Catalog[DatasetEntry] = Catalog("dataset", DatasetEntry, (MNIST,), group="learnscope.datasets")
