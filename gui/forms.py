@@ -55,7 +55,7 @@ def display(value: ParamValue) -> str:
             return str(value)
 
 
-def in_sentence(label: str) -> str:
+def insentence(label: str) -> str:
     """A label as it stands inside a sentence: "Batch size" → "batch size", "CPU threads" stays."""
     return label if label[1:2].isupper() else label[:1].lower() + label[1:]
 
@@ -128,16 +128,21 @@ class ParamForm(QWidget):
         """The widget of the param `name`. Raises KeyError."""
         return self._fields[name].widget
 
+    def __contains__(self, name: object) -> bool:
+        return name in self._fields
+
+    def value(self, name: str) -> ParamValue:
+        """One value, checked. Raises InputError and shows it at the field; KeyError for an unknown name."""
+        field = self._fields[name]
+        try:
+            return field.param.check(field.read(), part=self.part)
+        except InputError as error:
+            self.show_error(name, sentence(error))
+            raise
+
     def values(self) -> dict[str, ParamValue]:
         """All values, checked; text still being typed counts. Raises InputError and shows it at the field."""
-        found = {}
-        for name, field in self._fields.items():
-            try:
-                found[name] = field.param.check(field.read(), part=self.part)
-            except InputError as error:
-                self.show_error(name, _sentence(error))
-                raise
-        return found
+        return {name: self.value(name) for name in self._fields}
 
     def set_values(self, values: Mapping[str, ParamValue]) -> None:
         """Show `values`; names that this form lacks are passed over. Emits nothing."""
@@ -151,7 +156,7 @@ class ParamForm(QWidget):
             enabled = names is None or name in names
             tip = _tooltip(field.param)
             if not enabled:
-                tip = html.escape(why.replace("{label}", in_sentence(field.param.label)))
+                tip = html.escape(why.replace("{label}", insentence(field.param.label)))
             for widget in (field.widget, field.label):
                 if widget is not None:
                     widget.setEnabled(enabled)
@@ -301,7 +306,7 @@ class ParamForm(QWidget):
         try:
             field.param.check(field.read(), part=self.part)
         except InputError as error:
-            self.show_error(name, _sentence(error))
+            self.show_error(name, sentence(error))
             return False
         return True
 
@@ -334,7 +339,8 @@ def _tooltip(param: Param) -> str:
     return f"{html.escape(param.help)}{live}<br>{html.escape(accepted)}Default: {html.escape(default)}."
 
 
-def _sentence(error: InputError) -> str:
+def sentence(error: InputError) -> str:
+    """An InputError as it stands beside its field, which need not be named again."""
     text = f"{error.problem}: {error.accepted}" if error.accepted else error.problem
     return f"{text[:1].upper()}{text[1:]}."
 
