@@ -7,7 +7,7 @@ import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib.metadata import entry_points
-from typing import Generic, Literal, TypeVar
+from typing import Generic, Literal, TypeVar, cast
 
 from engine.errors import InputError
 
@@ -134,6 +134,11 @@ def _to_int(value: object) -> int:
 Params = Mapping[str, ParamValue]
 
 
+def number(params: Params, name: str) -> float:
+    """The value of an `int` or `float` param among checked `params`."""
+    return cast("float", params[name])
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
     """A named thing one can pick: a dataset, a network, an optimizer, a loss, a schedule.
@@ -157,9 +162,7 @@ class Entry:
             if name not in known:
                 offered = "known are " + ", ".join(sorted(known)) if known else f"{self.label} has no settings"
                 raise InputError(f"{part}.{name}", f"{self.label} has no such setting", offered)
-        return {
-            param.name: param.check(given.get(param.name, param.default), part=part) for param in self.params
-        }
+        return {param.name: param.check(given.get(param.name, param.default), part=part) for param in self.params}
 
 
 E = TypeVar("E", bound=Entry, covariant=True)

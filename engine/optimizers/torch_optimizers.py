@@ -1,164 +1,379 @@
-"""PyTorch's own optimizers as catalogue entries."""
+"""PyTorch's optimizers as catalogue entries. The rules behind them: pytorch.org/docs/stable/optim.html."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any
-
-from engine.catalog import Param, Params
-from engine.errors import InputError
+from engine.catalog import Param
+from engine.optimizers.builders import (
+    CPU_AND_CUDA,
+    build_adafactor,
+    build_lbfgs,
+    build_muon,
+    build_rprop,
+    check_nesterov,
+    check_steps,
+    torch_builder,
+)
 from engine.optimizers.optimizer import OptimizerEntry
-
-if TYPE_CHECKING:
-    from torch import nn
-    from torch.optim import Optimizer
-
-
-def learning_rate(default: float) -> Param:
-    """The learning rate: every optimizer has one, each with a default of its own."""
-    return Param(
-        name="learning_rate",
-        kind="float",
-        default=default,
-        above=0,
-        high=1000,
-        log=True,
-        live=True,
-        label="Learning rate",
-        help="How far each update moves the weights. Too high and the loss jumps or diverges, too low and it crawls.",
-    )
-
-
-def weight_decay(default: float) -> Param:
-    """Weight decay, as an L2 penalty or decoupled from the gradient."""
-    return Param(
-        name="weight_decay",
-        kind="float",
-        default=default,
-        low=0,
-        high=10,
-        log=True,
-        live=True,
-        label="Weight decay",
-        help="Pulls every weight towards zero, which counters overfitting. 0 switches it off.",
-    )
-
-
-def momentum(default: float) -> Param:
-    """Momentum of the update."""
-    return Param(
-        name="momentum",
-        kind="float",
-        default=default,
-        low=0,
-        below=1,
-        live=True,
-        label="Momentum",
-        help="The share of the last update that is carried into the next. 0 switches it off, 0.9 is usual.",
-    )
-
-
-def beta(number: int, default: float) -> Param:
-    """Decay of Adam's running mean (1) or running square (2) of the gradient."""
-    of_what = {1: "gradient: momentum", 2: "squared gradient: the scale of each weight's step"}[number]
-    return Param(
-        name=f"beta{number}",
-        kind="float",
-        default=default,
-        low=0,
-        below=1,
-        live=True,
-        label=f"Beta {number}",
-        help=f"Decay of the running mean of the {of_what}. Nearer to 1 remembers longer.",
-    )
-
-
-def eps(default: float) -> Param:
-    """The constant that keeps a denominator from zero."""
-    return Param(
-        name="eps",
-        kind="float",
-        default=default,
-        above=0,
-        high=1,
-        log=True,
-        live=True,
-        label="Epsilon",
-        help="Added to the denominator for numerical stability. Larger values damp the steps of rarely moving weights.",
-    )
-
-
-NESTEROV = Param(
-    name="nesterov",
-    kind="bool",
-    default=False,
-    label="Nesterov",
-    help="Looks ahead: the gradient is corrected by where momentum is about to go. Needs momentum above 0.",
+from engine.optimizers.settings import (
+    AMSGRAD,
+    DECOUPLED,
+    beta1,
+    beta2,
+    eps,
+    learning_rate,
+    momentum,
+    nesterov,
+    weight_decay,
 )
-AMSGRAD = Param(
-    name="amsgrad",
-    kind="bool",
-    default=False,
-    label="AMSGrad",
-    help="Divides by the largest squared gradient so far instead of the running one (Reddi et al. 2018).",
-)
-
-
-def fused(module: nn.Module) -> bool | None:
-    """True where PyTorch's fused kernels can update all of `module`'s parameters, else None: PyTorch chooses."""
-    return (
-        True if all(p.device.type in ("cpu", "cuda") and p.is_floating_point() for p in module.parameters()) else None
-    )
-
-
-def _sgd(module: nn.Module, params: Params) -> Optimizer:
-    import torch
-
-    if params["nesterov"] and not params["momentum"]:
-        raise InputError("optimizer.nesterov", "Nesterov's look-ahead needs momentum", "set optimizer.momentum above 0")
-    return torch.optim.SGD(module.parameters(), fused=fused(module), **torch_arguments(params))
-
-
-def _adam(module: nn.Module, params: Params) -> Optimizer:
-    import torch
-
-    return torch.optim.Adam(module.parameters(), fused=fused(module), **torch_arguments(params))
-
-
-def _adamw(module: nn.Module, params: Params) -> Optimizer:
-    import torch
-
-    return torch.optim.AdamW(module.parameters(), fused=fused(module), **torch_arguments(params))
-
-
-def torch_arguments(params: Params) -> dict[str, Any]:
-    """`params` under PyTorch's names: `lr` for `learning_rate`, `betas` for the two."""
-    arguments: dict[str, Any] = dict(params)
-    arguments["lr"] = arguments.pop("learning_rate")
-    if "beta1" in arguments:
-        arguments["betas"] = (arguments.pop("beta1"), arguments.pop("beta2"))
-    return arguments
-
 
 TORCH_OPTIMIZERS = (
     OptimizerEntry(
         name="sgd",
         label="SGD",
-        summary="Gradient descent, with momentum, Nesterov's look-ahead and weight decay where wanted.",
-        params=(learning_rate(0.01), momentum(0.0), weight_decay(0.0), NESTEROV),
-        build=_sgd,
+        summary="Gradient descent, with momentum, Nesterov's form of it and weight decay where wanted.",
+        params=(learning_rate(0.05), momentum(0.0), nesterov(default=False), weight_decay(0.0)),
+        build=torch_builder("SGD", fused_on=CPU_AND_CUDA),
+        check=check_nesterov,
     ),
     OptimizerEntry(
         name="adam",
         label="Adam",
-        summary="Momentum, and a step size of its own for each weight (Kingma and Ba 2015).",
-        params=(learning_rate(0.001), beta(1, 0.9), beta(2, 0.999), eps(1e-8), weight_decay(0.0), AMSGRAD),
-        build=_adam,
+        summary="Momentum and a step size for each weight from its gradients' history (Kingma and Ba 2015).",
+        params=(learning_rate(0.001), beta1(), beta2(), weight_decay(0.0), eps(1e-8), AMSGRAD),
+        build=torch_builder("Adam", fused_on=CPU_AND_CUDA),
     ),
     OptimizerEntry(
         name="adamw",
         label="AdamW",
-        summary="Adam with weight decay apart from the gradient (Loshchilov and Hutter 2019).",
-        params=(learning_rate(0.001), beta(1, 0.9), beta(2, 0.999), eps(1e-8), weight_decay(0.01), AMSGRAD),
-        build=_adamw,
+        summary="Adam with weight decay kept apart from the gradient (Loshchilov and Hutter 2019).",
+        params=(learning_rate(0.001), beta1(), beta2(), weight_decay(0.01), eps(1e-8), AMSGRAD),
+        build=torch_builder("AdamW", fused_on=CPU_AND_CUDA),
+    ),
+    OptimizerEntry(
+        name="nadam",
+        label="NAdam",
+        summary="Adam with Nesterov's form of momentum (Dozat 2016).",
+        params=(
+            learning_rate(0.002),
+            beta1(),
+            beta2(),
+            weight_decay(0.0),
+            eps(1e-8),
+            Param(
+                name="momentum_decay",
+                kind="float",
+                default=0.004,
+                low=0,
+                high=1,
+                live=True,
+                label="Momentum decay",
+                help="How quickly momentum rises from half of beta 1 to beta 1 in the first steps.",
+            ),
+            DECOUPLED,
+        ),
+        build=torch_builder("NAdam"),
+    ),
+    OptimizerEntry(
+        name="radam",
+        label="RAdam",
+        summary="Adam that starts like SGD with momentum until its running variance can be trusted (Liu et al. 2020).",
+        params=(learning_rate(0.001), beta1(), beta2(), weight_decay(0.0), eps(1e-8), DECOUPLED),
+        build=torch_builder("RAdam"),
+    ),
+    OptimizerEntry(
+        name="adamax",
+        label="Adamax",
+        summary="Adam scaled by the largest recent gradient instead of the mean square (Kingma and Ba 2015).",
+        params=(learning_rate(0.002), beta1(), beta2(), weight_decay(0.0), eps(1e-8)),
+        build=torch_builder("Adamax"),
+    ),
+    OptimizerEntry(
+        name="adagrad",
+        label="Adagrad",
+        summary="Scales each step by all squared gradients so far, so steps only shrink (Duchi et al. 2011).",
+        params=(
+            learning_rate(0.01),
+            weight_decay(0.0),
+            Param(
+                name="lr_decay",
+                kind="float",
+                default=0.0,
+                low=0,
+                high=1,
+                live=True,
+                label="Learning rate decay",
+                help="The learning rate is divided by 1 + decay × step. 0 leaves it as it is.",
+            ),
+            Param(
+                name="initial_accumulator_value",
+                kind="float",
+                default=0.0,
+                low=0,
+                high=1000,
+                label="Initial accumulator",
+                help="What the sums of squared gradients start from. Larger values make the first steps smaller.",
+            ),
+            eps(1e-10),
+        ),
+        build=torch_builder("Adagrad", fused_on=("cpu",)),
+    ),
+    OptimizerEntry(
+        name="adadelta",
+        label="Adadelta",
+        summary="Scales each step by the size of recent steps over that of recent gradients (Zeiler 2012).",
+        params=(
+            learning_rate(1.0),
+            Param(
+                name="rho",
+                kind="float",
+                default=0.9,
+                low=0,
+                below=1,
+                live=True,
+                label="Rho",
+                help="Decay of the running squares of gradients and steps. Nearer to 1 remembers longer.",
+            ),
+            weight_decay(0.0),
+            eps(1e-6),
+        ),
+        build=torch_builder("Adadelta"),
+    ),
+    OptimizerEntry(
+        name="rmsprop",
+        label="RMSprop",
+        summary="Divides each weight's step by the running root mean square of its gradient (Hinton 2012).",
+        params=(
+            learning_rate(0.001),
+            momentum(0.0),
+            Param(
+                name="alpha",
+                kind="float",
+                default=0.99,
+                low=0,
+                below=1,
+                live=True,
+                label="Alpha",
+                help="Decay of the running mean square of the gradient. Nearer to 1 remembers longer.",
+            ),
+            weight_decay(0.0),
+            eps(1e-8),
+            Param(
+                name="centered",
+                kind="bool",
+                default=False,
+                label="Centered",
+                help="Divides by the gradient's estimated standard deviation instead of its root mean square.",
+            ),
+        ),
+        build=torch_builder("RMSprop"),
+    ),
+    OptimizerEntry(
+        name="asgd",
+        label="ASGD",
+        summary="SGD with a falling rate that also keeps an average of the weights (Polyak and Juditsky 1992); "
+        "what is evaluated is the weights themselves.",
+        params=(
+            learning_rate(0.01),
+            Param(
+                name="lambd",
+                kind="float",
+                default=1e-4,
+                low=0,
+                high=1,
+                log=True,
+                live=True,
+                label="Lambda",
+                help="Shrinks the weights and, with alpha, sets how fast the rate falls.",
+            ),
+            Param(
+                name="alpha",
+                kind="float",
+                default=0.75,
+                low=0,
+                high=10,
+                live=True,
+                label="Alpha",
+                help="The power by which the rate falls: rate ÷ (1 + lambda × rate × step) to the alpha.",
+            ),
+            Param(
+                name="t0",
+                kind="float",
+                default=1e6,
+                low=0,
+                high=1e12,
+                log=True,
+                live=True,
+                label="Averaging starts at",
+                unit="steps",
+                help="The step from which the weights are averaged.",
+            ),
+            weight_decay(0.0),
+        ),
+        build=torch_builder("ASGD"),
+    ),
+    OptimizerEntry(
+        name="rprop",
+        label="Rprop",
+        summary="Uses the gradient's sign alone, with a step size for each weight (Riedmiller and Braun 1993); "
+        "meant for batches that hold the whole training set.",
+        params=(
+            Param(
+                name="learning_rate",
+                kind="float",
+                default=0.001,
+                above=0,
+                high=50,
+                log=True,
+                label="First step size",
+                help="What every weight's step size starts from. It then follows the gradient's sign, not a schedule.",
+            ),
+            Param(
+                name="eta_minus",
+                kind="float",
+                default=0.5,
+                above=0,
+                below=1,
+                label="Shrink by",
+                help="Factor on a weight's step size when its gradient changes sign.",
+            ),
+            Param(
+                name="eta_plus",
+                kind="float",
+                default=1.2,
+                above=1,
+                high=10,
+                label="Grow by",
+                help="Factor on a weight's step size while its gradient keeps its sign.",
+            ),
+            Param(
+                name="step_min",
+                kind="float",
+                default=1e-6,
+                above=0,
+                high=50,
+                log=True,
+                label="Smallest step",
+                help="No step size falls below this.",
+            ),
+            Param(
+                name="step_max",
+                kind="float",
+                default=50.0,
+                above=0,
+                high=1000,
+                log=True,
+                label="Largest step",
+                help="No step size rises above this.",
+            ),
+        ),
+        build=build_rprop,
+        check=check_steps,
+    ),
+    OptimizerEntry(
+        name="adafactor",
+        label="Adafactor",
+        summary="Adam's scaling from row and column sums alone, which saves memory (Shazeer and Stern 2018).",
+        params=(
+            learning_rate(0.01),
+            weight_decay(0.0),
+            Param(
+                name="beta2_decay",
+                kind="float",
+                default=-0.8,
+                low=-10,
+                high=0,
+                live=True,
+                label="Beta 2 decay",
+                help="The running mean square forgets less with time: its beta 2 is 1 − step to this power.",
+            ),
+            Param(
+                name="clipping",
+                kind="float",
+                default=1.0,
+                low=1,
+                high=1000,
+                label="Clipping",
+                help="An update whose root mean square exceeds this is scaled down to it.",
+            ),
+            Param(
+                name="scale_floor",
+                kind="float",
+                default=1e-3,
+                above=0,
+                high=1,
+                log=True,
+                label="Scale floor",
+                help="Steps are proportional to the size of the weights, but at least to this.",
+            ),
+        ),
+        build=build_adafactor,
+    ),
+    OptimizerEntry(
+        name="lbfgs",
+        label="L-BFGS",
+        summary="A quasi-Newton method that evaluates the same batch many times a step; best with large batches.",
+        params=(
+            learning_rate(1.0),
+            Param(
+                name="max_iter",
+                kind="int",
+                default=20,
+                low=1,
+                high=1000,
+                live=True,
+                label="Iterations a step",
+                help="At most so many iterations on one batch; each evaluates the batch at least once.",
+            ),
+            Param(
+                name="history_size",
+                kind="int",
+                default=10,
+                low=1,
+                high=1000,
+                label="History",
+                help="How many past steps shape the estimate of curvature. Each costs two copies of the weights.",
+            ),
+            Param(
+                name="line_search",
+                kind="choice",
+                default="strong_wolfe",
+                choices=("strong_wolfe", "none"),
+                label="Line search",
+                help="strong_wolfe finds a good step length along each direction; none always goes the learning rate.",
+            ),
+        ),
+        build=build_lbfgs,
+        closure=True,
+    ),
+    OptimizerEntry(
+        name="muon",
+        label="Muon",
+        summary="Orthogonalises the updates of hidden layers' weights (Jordan 2024); biases, normalisation and the "
+        "output layer are trained by AdamW.",
+        params=(
+            learning_rate(0.001),
+            momentum(0.95),
+            nesterov(default=True),
+            weight_decay(0.01),
+            Param(
+                name="ns_steps",
+                kind="int",
+                default=5,
+                low=1,
+                high=50,
+                label="Newton–Schulz steps",
+                help="Iterations that orthogonalise each update. Five are enough in practice.",
+            ),
+            Param(
+                name="scaling",
+                kind="choice",
+                default="match_rms_adamw",
+                choices=("match_rms_adamw", "original", "spectral_unclamped"),
+                label="Scaling",
+                help="How a matrix's shape scales its update. match_rms_adamw suits learning rates that suit AdamW.",
+            ),
+            beta1(),
+            beta2(),
+        ),
+        build=build_muon,
+        check=check_nesterov,
     ),
 )
