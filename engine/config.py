@@ -115,9 +115,7 @@ def _tuples(value: object) -> object:
     return tuple(value) if isinstance(value, list) else value
 
 
-_Value = Annotated[
-    StrictBool | StrictInt | StrictFloat | StrictStr | tuple[StrictInt, ...], BeforeValidator(_tuples)
-]
+_Value = Annotated[StrictBool | StrictInt | StrictFloat | StrictStr | tuple[StrictInt, ...], BeforeValidator(_tuples)]
 
 
 class _Frozen(BaseModel):
@@ -246,9 +244,7 @@ def make_config(
     if "batch_size" not in given["training"]:
         info = DATASETS[choices["dataset"].name].info(choices["dataset"].params)
         training["batch_size"] = min(recipe.batch_size, max(info.train_size, 1))
-    config = RunConfig(
-        **choices, training=Training.model_validate(training), initial_parameters=initial_parameters
-    )
+    config = RunConfig(**choices, training=Training.model_validate(training), initial_parameters=initial_parameters)
     check_config(config)
     return config
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -118,4 +120,28 @@ class Failed:
     field: str = ""
 
 
-Event = Preparing | Started | StepFinished | Evaluated | EpochFinished | Intervened | Paused | Resumed | Finished | Failed
+Event = (
+    Preparing | Started | StepFinished | Evaluated | EpochFinished | Intervened | Paused | Resumed | Finished | Failed
+)
+
+_TYPES: dict[type, str] = {
+    Preparing: "preparing",
+    Started: "started",
+    StepFinished: "step",
+    Evaluated: "evaluation",
+    EpochFinished: "epoch",
+    Intervened: "intervention",
+    Paused: "paused",
+    Resumed: "resumed",
+    Finished: "finished",
+    Failed: "failed",
+}
+
+
+def as_json(event: Event) -> str:
+    """One line of JSON with the event's `type` first. Numbers that JSON lacks (NaN, ±∞) become null."""
+    fields: dict[str, object] = {"type": _TYPES[type(event)]}
+    for name in event.__dataclass_fields__:
+        value = getattr(event, name)
+        fields[name] = None if isinstance(value, float) and not math.isfinite(value) else value
+    return json.dumps(fields, ensure_ascii=False)

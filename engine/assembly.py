@@ -1,0 +1,60 @@
+"""From a RunConfig's names to the things themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from engine.config import RunConfig
+from engine.datasets.data import DatasetInfo
+from engine.errors import InputError
+from engine.losses import LOSSES, Loss
+from engine.networks import NETWORKS
+
+
+@dataclass(frozen=True, slots=True)
+class Assembly:
+    """An untrained network and what it was built for. `input_shape` is that of one input, (C, H, W) or (F,)."""
+
+    network: nn.Module
+    info: DatasetInfo
+    input_shape: tuple[int, ...]
+    loss: Loss
+
+
+def assemble(config: RunConfig) -> Assembly:
+    """The network of `config` on the CPU with its initial parameters, which follow from the seed alone.
+
+    It seeds torch's global generator: not to be called while a run that draws from it is under way. Raises InputError
+    where the parts do not fit or `initial_parameters` do not match.
+    """
+    info = config.dataset_info()
+    entry, loss_entry = NETWORKS[config.network.name], LOSSES[config.loss.name]
+    input_shape = entry.fit(info, config.network.params)
+    torch.manual_seed(config.training.seed)
+    network = entry.build(input_shape, loss_entry.outputs(info), config.network.params)
+    if config.initial_parameters is not None:
+        set_parameters(network, config.initial_parameters)
+    return Assembly(network, info, input_shape, loss_entry.build(config.loss.params, info))
+
+
+@torch.no_grad()
+def set_parameters(network: nn.Module, values: Mapping[str, object]) -> None:
+    """Overwrite the named parameters with nested lists of numbers. Raises InputError for names or sizes that differ."""
+    parameters = dict(network.named_parameters())
+    for name, value in values.items():
+        field = f"initial_parameters.{name}"
+        if name not in parameters:
+            raise InputError(field, "the network has no such parameter", "known are " + ", ".join(parameters))
+        try:
+            tensor = torch.tensor(value, dtype=torch.float32)
+        except (TypeError, ValueError, RuntimeError):
+            raise InputError(field, "is not a nested list of numbers") from None
+        if tensor.shape != parameters[name].shape:
+            raise InputError(
+                field, f"has the shape {tuple(tensor.shape)}", f"it must be {tuple(parameters[name].shape)}"
+            )
+        parameters[name].copy_(tensor)

@@ -1,0 +1,72 @@
+"""Channel: events from the run's thread to the window, bounded, never blocking."""
+
+from __future__ import annotations
+
+import threading
+
+from engine.events import Event, StepFinished
+
+WAITING_STEPS = 8192  # steps that may wait before neighbours are merged
+
+
+class Channel:
+    """One thread puts, another drains once a frame. Thread-safe.
+
+    Steps that wait are merged when there are more than `waiting_steps`: of four neighbours the lowest and the highest
+    loss stay, so that no extreme is lost. All other events are kept.
+    """
+
+    def __init__(self, waiting_steps: int = WAITING_STEPS) -> None:
+        self._lock = threading.Lock()
+        self._events: list[Event] = []
+        self._steps = 0
+        self._limit = max(waiting_steps, 8)
+
+    def put(self, event: Event) -> None:
+        with self._lock:
+            self._events.append(event)
+            if type(event) is StepFinished:
+                self._steps += 1
+                if self._steps > self._limit:
+                    self._events = merge_steps(self._events)
+                    self._steps = sum(type(event) is StepFinished for event in self._events)
+
+    def drain(self) -> list[Event]:
+        """All that waits, in order."""
+        with self._lock:
+            events, self._events = self._events, []
+            self._steps = 0
+            return events
+
+
+def merge_steps(events: list[Event]) -> list[Event]:
+    """`events` with about half the steps.
+
+    Of every four neighbouring steps those with the lowest and the highest loss stay, in order. The last step stays in
+    any case, and so does every step whose loss is not finite.
+    """
+    merged: list[Event] = []
+    group: list[StepFinished] = []
+    last = next((event for event in reversed(events) if type(event) is StepFinished), None)
+
+    def close() -> None:
+        if len(group) > 2:
+            low = min(group, key=lambda step: step.loss)
+            high = max(group, key=lambda step: step.loss)
+            merged.extend(step for step in group if step is low or step is high)
+        else:
+            merged.extend(group)
+        group.clear()
+
+    for event in events:
+        special = type(event) is not StepFinished or event is last or event.loss - event.loss != 0
+        if special:
+            close()
+            merged.append(event)
+            continue
+        assert type(event) is StepFinished
+        group.append(event)
+        if len(group) == 4:
+            close()
+    close()
+    return merged

@@ -1,0 +1,39 @@
+"""A clock of the time spent training, which stands still while the run is paused."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+class Clock:
+    """Starts when made. All times in seconds."""
+
+    def __init__(self) -> None:
+        self._start = time.perf_counter()
+        self._evaluating = 0.0
+
+    def seconds(self) -> float:
+        """Since the start, pauses left out."""
+        return time.perf_counter() - self._start
+
+    def updating(self) -> float:
+        """Since the start, pauses and evaluations left out."""
+        return self.seconds() - self._evaluating
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        before = time.perf_counter()
+        try:
+            yield
+        finally:
+            self._start += time.perf_counter() - before
+
+    @contextmanager
+    def evaluating(self) -> Iterator[None]:
+        before = time.perf_counter()
+        try:
+            yield
+        finally:
+            self._evaluating += time.perf_counter() - before

@@ -1,0 +1,74 @@
+"""LiveNetwork: the network of this very moment, asked from another thread than the one that trains it."""
+
+from __future__ import annotations
+
+import copy
+import threading
+
+import numpy as np
+import torch
+from torch import nn
+
+from engine.assembly import assemble
+from engine.config import RunConfig
+from engine.datasets.data import DatasetInfo
+from engine.datasets.prepare import to_inputs
+from engine.losses import Loss
+from engine.snapshots import FilterImages, FilterLayer, capture_filters, filter_layers
+
+
+class LiveNetwork:
+    """Predictions and filters with today's weights. Thread-safe.
+
+    It shares the weights with `network` through a twin that stays in evaluation mode, so asking disturbs neither the
+    training nor its random state. `lock` is held while the weights change and while they are read: an answer never
+    mixes two steps, and waits for one update at most, not for a forward and backward pass.
+
+    Args:
+        network: the module under training, on its device.
+        info: the dataset it learns.
+        input_shape: of one input, (C, H, W) or (F,).
+        loss: turns its outputs into probabilities.
+    """
+
+    def __init__(self, network: nn.Module, *, info: DatasetInfo, input_shape: tuple[int, ...], loss: Loss) -> None:
+        shared = [*network.parameters(), *network.buffers()]
+        self._twin = copy.deepcopy(network, {id(tensor): tensor for tensor in shared}).eval()
+        self._device = shared[0].device if shared else torch.device("cpu")
+        self._loss = loss
+        self.info = info
+        self.input_shape = input_shape
+        self.lock = threading.Lock()
+        self.layers: tuple[FilterLayer, ...] = filter_layers(self._twin, input_shape)
+        self._initial = {
+            layer.name: capture_filters(self._twin, layer.name, input_shape=input_shape) for layer in self.layers
+        }
+
+    @torch.inference_mode()
+    def predict(self, sample: np.ndarray) -> np.ndarray:
+        """Probabilities, float32 (classes,), of one sample: uint8 (C, H, W) or float32 (F,) as the dataset has it.
+
+        In regression: the outputs themselves.
+        """
+        inputs = to_inputs(torch.from_numpy(np.array(sample[None])), self.info, self.input_shape)
+        with self.lock:
+            outputs = self._twin(inputs.to(self._device))
+        answer = self._loss.probabilities(outputs) if self.info.classes else outputs
+        values: np.ndarray = answer[0].float().cpu().numpy().copy()
+        values.flags.writeable = False
+        return values
+
+    def filters(self, layer: str) -> FilterImages:
+        """The layer's weights now."""
+        with self.lock:
+            return capture_filters(self._twin, layer, input_shape=self.input_shape)
+
+    def initial_filters(self, layer: str) -> FilterImages:
+        """The layer's weights before the first step."""
+        return self._initial[layer]
+
+
+def untrained(config: RunConfig) -> LiveNetwork:
+    """The network that a run of `config` would start with, on the CPU. Seeds torch's generator, as `assemble` does."""
+    parts = assemble(config)
+    return LiveNetwork(parts.network, info=parts.info, input_shape=parts.input_shape, loss=parts.loss)
