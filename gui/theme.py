@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 from importlib.resources import files
+from pathlib import Path
 from typing import Literal
 
-from PySide6.QtGui import QColor, QPalette
+from PySide6.QtGui import QColor, QFont, QFontDatabase, QPalette
 
 ThemeName = Literal["light", "dark"]
 
@@ -17,7 +18,7 @@ FONT_SMALL, FONT_BASE, FONT_LARGE = 11, 13, 16  # px
 
 @dataclass(frozen=True, slots=True)
 class Theme:
-    """Colours by role, as `#RRGGBB`."""
+    """Colours by role, as `#RRGGBB`. `faint` is for the words on what is disabled."""
 
     name: ThemeName
     window: str
@@ -27,6 +28,7 @@ class Theme:
     grid: str
     text: str
     secondary: str
+    faint: str
     accent: str
     on_accent: str
     train: str
@@ -70,18 +72,29 @@ class Theme:
             (role.Midlight, self.grid),
         ):
             palette.setColor(which, QColor(name))
-        faint = self.color("secondary", 0.6)
+        faint = QColor(self.faint)
         for which in (role.WindowText, role.Text, role.ButtonText):
             palette.setColor(QPalette.ColorGroup.Disabled, which, faint)
         return palette
 
     def stylesheet(self) -> str:
-        """assets/style.qss with `@role` replaced by this theme's colours."""
-        text = files("assets").joinpath("style.qss").read_text(encoding="utf-8")
+        """assets/style.qss with `@role` replaced by this theme's colours, `@icons` by its folder of marks."""
+        assets = files("assets")
+        text = assets.joinpath("style.qss").read_text(encoding="utf-8")
+        # Qt reads url() with forward slashes on every system.
+        text = text.replace("@icons", Path(str(assets.joinpath("icons", self.name))).as_posix())
         roles = sorted((f.name for f in fields(self) if f.name != "name"), key=len, reverse=True)
         for role in roles:
             text = text.replace(f"@{role}", getattr(self, role))
         return text
+
+
+def base_font() -> QFont:
+    """The system's font for user interfaces at FONT_BASE px, with figures that are all of one width."""
+    font = QFontDatabase.systemFont(QFontDatabase.SystemFont.GeneralFont)
+    font.setPixelSize(FONT_BASE)
+    font.setFeature(QFont.Tag("tnum"), 1)
+    return font
 
 
 LIGHT = Theme(
@@ -93,6 +106,7 @@ LIGHT = Theme(
     grid="#E7E9EE",
     text="#1A1F27",
     secondary="#566070",
+    faint="#828B99",
     accent="#0B63CE",
     on_accent="#FFFFFF",
     train="#0072B2",
@@ -114,6 +128,7 @@ DARK = Theme(
     grid="#2A313C",
     text="#E8EBF0",
     secondary="#A3ADBB",
+    faint="#717B8A",
     accent="#4EA1FF",
     on_accent="#0C1118",
     train="#56B4E9",
