@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from engine.catalog import Catalog, Entry, Param, Params
+from engine.catalog import Catalog, Entry, Param, Params, number
 from engine.datasets.data import DatasetInfo
 
 if TYPE_CHECKING:
@@ -57,27 +57,108 @@ def _refuses_regression(info: DatasetInfo) -> str | None:
     return None if info.classes else f"it compares classes and {info.label} has numbers as targets"
 
 
+def _fits_all(_info: DatasetInfo) -> None:
+    return None
+
+
 def _one_per_class(info: DatasetInfo) -> int:
     return len(info.classes)
+
+
+def _one_per_value(info: DatasetInfo) -> int:
+    return len(info.classes) or info.targets
+
+
+def _one_for_two_classes(info: DatasetInfo) -> int:
+    return 1 if len(info.classes) == 2 else len(info.classes)
+
+
+def _unchanged(targets: Tensor) -> Tensor:
+    return targets
+
+
+def _one_hot(targets: Tensor, *, classes: int) -> Tensor:
+    from torch.nn.functional import one_hot
+
+    return one_hot(targets, classes).float()
+
+
+def _column(targets: Tensor) -> Tensor:
+    return targets.float().unsqueeze(1)
 
 
 def _largest(outputs: Tensor) -> Tensor:
     return outputs.argmax(dim=1)
 
 
+def _above_zero(outputs: Tensor) -> Tensor:
+    return (outputs[:, 0] > 0).long()
+
+
 def _softmax(outputs: Tensor) -> Tensor:
     return outputs.float().softmax(dim=1)
 
 
-def _cross_entropy(params: Params, info: DatasetInfo) -> Loss:  # noqa: ARG001
+def _sigmoid_pair(outputs: Tensor) -> Tensor:
+    import torch
+
+    logits = outputs.float()
+    return torch.cat((torch.sigmoid(-logits), torch.sigmoid(logits)), dim=1)
+
+
+def _normalised_sigmoids(outputs: Tensor) -> Tensor:
+    # exp(log sigmoid) over its sum is sigmoid over its sum, and stays exact where all sigmoids underflow.
+    from torch.nn.functional import logsigmoid
+
+    return logsigmoid(outputs.float()).softmax(dim=1)
+
+
+def _shares(outputs: Tensor) -> Tensor:
+    """Outputs that were trained towards 0 and 1 as shares of their sum, negative ones as 0; uniform if all are 0."""
+    import torch
+
+    positive = outputs.float().clamp(min=0, max=1e30)  # so that the sum of a diverged network's outputs stays finite
+    total = positive.sum(dim=1, keepdim=True)
+    return torch.where(total > 0, positive / total, 1 / outputs.shape[1])
+
+
+def _cross_entropy(params: Params, _info: DatasetInfo) -> Loss:
     from torch.nn.functional import cross_entropy
 
-    return Loss(
-        function=partial(cross_entropy, label_smoothing=float(params["label_smoothing"])),
-        encode=lambda targets: targets,
-        predict=_largest,
-        probabilities=_softmax,
-    )
+    function = partial(cross_entropy, label_smoothing=number(params, "label_smoothing"))
+    return Loss(function=function, encode=_unchanged, predict=_largest, probabilities=_softmax)
+
+
+def _bce_with_logits(_params: Params, info: DatasetInfo) -> Loss:
+    from torch.nn.functional import binary_cross_entropy_with_logits as bce
+
+    if len(info.classes) == 2:
+        return Loss(function=bce, encode=_column, predict=_above_zero, probabilities=_sigmoid_pair)
+    encode = partial(_one_hot, classes=len(info.classes))
+    return Loss(function=bce, encode=encode, predict=_largest, probabilities=_normalised_sigmoids)
+
+
+def _mse(_params: Params, info: DatasetInfo) -> Loss:
+    from torch.nn.functional import mse_loss
+
+    return _distance(mse_loss, info)
+
+
+def _l1(_params: Params, info: DatasetInfo) -> Loss:
+    from torch.nn.functional import l1_loss
+
+    return _distance(l1_loss, info)
+
+
+def _huber(params: Params, info: DatasetInfo) -> Loss:
+    from torch.nn.functional import huber_loss
+
+    return _distance(partial(huber_loss, delta=number(params, "delta")), info)
+
+
+def _distance(function: Callable[[Tensor, Tensor], Tensor], info: DatasetInfo) -> Loss:
+    encode = partial(_one_hot, classes=len(info.classes)) if info.classes else _unchanged
+    return Loss(function=function, encode=encode, predict=_largest, probabilities=_shares)
 
 
 LOSSES = Catalog(
@@ -87,7 +168,7 @@ LOSSES = Catalog(
         LossEntry(
             name="cross_entropy",
             label="Cross entropy",
-            summary="The negative log of the probability that the softmax gives the right class.",
+            summary="The negative logarithm of the probability that the softmax of the outputs gives the right class.",
             params=(
                 Param(
                     name="label_smoothing",
@@ -96,12 +177,57 @@ LOSSES = Catalog(
                     low=0,
                     high=0.5,
                     label="Label smoothing",
-                    help="The share of each target that is spread over all classes, which keeps the network from being too sure.",
+                    help="The share of each target spread evenly over all classes. It keeps the network from being "
+                    "too sure.",
                 ),
             ),
             refuses=_refuses_regression,
             outputs=_one_per_class,
             build=_cross_entropy,
+        ),
+        LossEntry(
+            name="mse",
+            label="Mean squared error",
+            summary="The mean square of the difference between outputs and targets; a class is a target of 1 among 0s.",
+            refuses=_fits_all,
+            outputs=_one_per_value,
+            build=_mse,
+        ),
+        LossEntry(
+            name="bce_with_logits",
+            label="Binary cross entropy",
+            summary="One yes-or-no question per class, each answered by a sigmoid; two classes share one question.",
+            refuses=_refuses_regression,
+            outputs=_one_for_two_classes,
+            build=_bce_with_logits,
+        ),
+        LossEntry(
+            name="l1",
+            label="Mean absolute error (L1)",
+            summary="The mean absolute difference between outputs and targets, which outliers sway little.",
+            refuses=_fits_all,
+            outputs=_one_per_value,
+            build=_l1,
+        ),
+        LossEntry(
+            name="huber",
+            label="Huber",
+            summary="Squared for small differences and linear for large ones: smooth, and outliers sway it little.",
+            params=(
+                Param(
+                    name="delta",
+                    kind="float",
+                    default=1.0,
+                    above=0,
+                    high=1000,
+                    log=True,
+                    label="Delta",
+                    help="The difference at which the loss turns from squared to linear.",
+                ),
+            ),
+            refuses=_fits_all,
+            outputs=_one_per_value,
+            build=_huber,
         ),
     ),
     group="learnscope.losses",
