@@ -244,7 +244,15 @@ def make_config(
     if "batch_size" not in given["training"]:
         info = DATASETS[choices["dataset"].name].info(choices["dataset"].params)
         training["batch_size"] = min(recipe.batch_size, max(info.train_size, 1))
-    config = RunConfig(**choices, training=Training.model_validate(training), initial_parameters=initial_parameters)
+    config = RunConfig(
+        dataset=choices["dataset"],
+        network=choices["network"],
+        optimizer=choices["optimizer"],
+        loss=choices["loss"],
+        schedule=choices["schedule"],
+        training=Training.model_validate(training),
+        initial_parameters=initial_parameters,
+    )
     check_config(config)
     return config
 
@@ -298,10 +306,16 @@ def config_from_json(text: str, *, source: str) -> RunConfig:
         first = error.errors()[0]
         where = ".".join(str(piece) for piece in first["loc"] if isinstance(piece, str | int))
         raise InputError(where or "config", first["msg"][:1].lower() + first["msg"][1:]) from None
-    settings: dict[str, object] = {f"training.{k}": v for k, v in saved.training.model_dump().items()}
+    picks, settings = settings_of(saved)
+    return make_config(picks, settings, initial_parameters=saved.initial_parameters)
+
+
+def settings_of(config: RunConfig) -> tuple[dict[str, str], dict[str, object]]:
+    """`picks` and `settings` from which `make_config` makes `config` again."""
+    settings: dict[str, object] = {f"training.{name}": value for name, value in config.training.model_dump().items()}
     picks = {}
     for part in CATALOGS:
-        choice: Choice = getattr(saved, part)
+        choice: Choice = getattr(config, part)
         picks[part] = choice.name
         settings |= {f"{part}.{name}": value for name, value in choice.params.items()}
-    return make_config(picks, settings, initial_parameters=saved.initial_parameters)
+    return picks, settings

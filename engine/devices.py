@@ -14,14 +14,14 @@ class Device:
     """A device that is there.
 
     Attributes:
-        torch: the device.
+        handle: the device as torch knows it.
         label: for people: `CPU`, `CUDA · NVIDIA …`.
         precision: what is really used: `float32`, `mixed bfloat16`, `mixed float16`.
         autocast: the lower precision's dtype, None for float32.
         scaler: scales the loss where float16 needs it.
     """
 
-    torch: torch.device
+    handle: torch.device
     label: str
     precision: str
     autocast: torch.dtype | None = None
@@ -30,7 +30,7 @@ class Device:
     @property
     def answers_late(self) -> bool:
         """Whether reading a result waits for the device to catch up, so that results are better read in groups."""
-        return self.torch.type != "cpu"
+        return self.handle.type != "cpu"
 
 
 def available_devices() -> tuple[str, ...]:

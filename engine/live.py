@@ -7,7 +7,7 @@ import threading
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from engine.assembly import assemble
 from engine.config import RunConfig
@@ -66,6 +66,14 @@ class LiveNetwork:
     def initial_filters(self, layer: str) -> FilterImages:
         """The layer's weights before the first step."""
         return self._initial[layer]
+
+    def weights(self) -> dict[str, Tensor]:
+        """Copies of all parameters and buffers now, on the CPU, contiguous."""
+        with self.lock:
+            return {
+                name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format)
+                for name, tensor in self._twin.state_dict().items()
+            }
 
 
 def untrained(config: RunConfig) -> LiveNetwork:

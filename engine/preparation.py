@@ -65,11 +65,11 @@ def prepare(
     build_optimizer = OPTIMIZERS[config.optimizer.name].build
     first = Samples(data.train.inputs[:batch_size], data.train.targets[:batch_size])
     tuned = Tuned(config.training.threads or torch.get_num_threads(), config.training.memory_format == "channels_last")
-    if device.torch.type == "cpu":
+    if device.handle.type == "cpu":
 
         def trial(network: nn.Module, channels_last: bool) -> Callable[[], object]:
             network = _arranged(network, channels_last=channels_last)
-            batch = Batches(first, parts, device.torch, channels_last=channels_last)
+            batch = Batches(first, parts, device.handle, channels_last=channels_last)
             optimizer = build_optimizer(network, config.optimizer.params)
             return step_of(parts.loss, device, network, optimizer, batch)
 
@@ -82,10 +82,10 @@ def prepare(
     yield Preparing("Arranging the data in memory")
     splits = []
     for samples in (data.train, data.validation, data.test):
-        splits.append(Batches(samples, parts, device.torch, channels_last=tuned.channels_last))
+        splits.append(Batches(samples, parts, device.handle, channels_last=tuned.channels_last))
         if control.stopping:
             return None
-    network = _arranged(parts.network.to(device.torch), channels_last=tuned.channels_last)
+    network = _arranged(parts.network.to(device.handle), channels_last=tuned.channels_last)
     return Ready(
         parts=parts,
         network=network,
@@ -114,5 +114,5 @@ def _load(config: RunConfig, control: RunControl, library: Library) -> Generator
 def _arranged(network: nn.Module, *, channels_last: bool) -> nn.Module:
     if not channels_last:
         return network
-    arranged: nn.Module = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # not in the stub
+    arranged: nn.Module = network.to(memory_format=torch.channels_last)
     return arranged

@@ -127,7 +127,7 @@ def train_step(
         outputs = network(inputs)
         value = loss(outputs, targets)
     else:
-        with torch.autocast(device.torch.type, dtype=device.autocast):
+        with torch.autocast(device.handle.type, dtype=device.autocast):
             outputs = network(inputs)
             value = loss(outputs, targets)
     if device.scaler is None:
@@ -205,7 +205,7 @@ def _step_of(
 ) -> Callable[[], object]:
     """A function that does one whole training step, for measuring."""
     network.train()
-    index = torch.arange(len(batch), device=device.torch)
+    index = torch.arange(len(batch), device=device.handle)
     closure = OPTIMIZERS[config.optimizer.name].closure
 
     def step() -> None:
@@ -302,7 +302,7 @@ class _Run:
         """The epoch's steps. Returns the mean loss over its samples, None where the run ended within the epoch."""
         control, train, size = self._control, self._ready.train, len(self._ready.train)
         ready, live_lock, late = self._ready, self._ready.live.lock, self._ready.device.answers_late
-        order = data_order(size, seed=self._config.training.seed, epoch=self._epoch).to(ready.device.torch)
+        order = data_order(size, seed=self._config.training.seed, epoch=self._epoch).to(ready.device.handle)
         self._loss_sum = 0.0
         for start in range(0, size, self._batch_size):
             if self.step >= self._total:

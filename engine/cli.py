@@ -1,0 +1,323 @@
+"""The terminal: `python -m engine train` and `list`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import signal
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import NoReturn, TextIO, assert_never
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table
+
+from engine.catalog import Entry, Param
+from engine.config import CATALOGS, RunConfig, load_config, make_config, settings_of
+from engine.control import RunControl
+from engine.errors import InputError
+from engine.events import (
+    EpochFinished,
+    Evaluated,
+    Event,
+    Failed,
+    Finished,
+    Intervened,
+    Paused,
+    Preparing,
+    Resumed,
+    Started,
+    StepFinished,
+    as_json,
+)
+
+BAD_INPUT, FAILED, INTERRUPTED = 2, 1, 130  # exit statuses
+
+_SHORTCUTS = {
+    "batch_size": ("training.batch_size", "samples in one update"),
+    "epochs": ("training.epochs", "passes over the training set"),
+    "steps": ("training.steps", "updates at most"),
+    "lr": ("optimizer.learning_rate", "learning rate"),
+    "seed": ("training.seed", "initial weights and data order follow from it"),
+    "device": ("training.device", "auto, cpu, cuda or mps"),
+    "threads": ("training.threads", "CPU threads; 0 measures the best number"),
+}
+
+
+class _Parser(argparse.ArgumentParser):
+    """Answers bad arguments in one line."""
+
+    def error(self, message: str) -> NoReturn:
+        sys.stderr.write(f"{self.prog}: {message}\n")
+        raise SystemExit(BAD_INPUT)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit status."""
+    parser = _make_parser()
+    options = parser.parse_args(arguments)
+    try:
+        return _list(options) if options.command == "list" else _train(options)
+    except InputError as error:
+        sys.stderr.write(f"{error}\n")
+        return BAD_INPUT
+    except BrokenPipeError:  # whoever read our output has gone
+        sys.stderr.close()
+        return FAILED
+
+
+def _make_parser() -> _Parser:
+    parser = _Parser(prog="python -m engine", description="Train networks without the window.", allow_abbrev=False)
+    commands = parser.add_subparsers(dest="command", required=True, metavar="train|list")
+    train = commands.add_parser("train", help="train a network", allow_abbrev=False)
+    for part in CATALOGS:
+        train.add_argument(f"--{part}", metavar="NAME", help=f"see `list {part}s`")
+    for name, (_, text) in _SHORTCUTS.items():
+        train.add_argument(f"--{name.replace('_', '-')}", metavar="N" if name != "device" else "NAME", help=text)
+    train.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="PART.PARAM=VALUE",
+        help="any other setting, such as optimizer.momentum=0.9",
+    )
+    train.add_argument("--config", metavar="FILE", help="start from a saved set-up; other options change it")
+    train.add_argument("--events", metavar="-|FILE", help="write one JSON object a line, to - for the standard output")
+    train.add_argument("--save", metavar="FOLDER", help="write config.json and weights.safetensors there at the end")
+    listing = commands.add_parser("list", help="print a catalogue", allow_abbrev=False)
+    listing.add_argument(
+        "catalogue", choices=[*(f"{part}s" for part in CATALOGS if part != "loss"), "losses", "lessons"]
+    )
+    listing.add_argument("--json", action="store_true", help="as JSON, with every setting")
+    return parser
+
+
+# train
+
+
+def _train(options: argparse.Namespace) -> int:
+    config = _config(options)
+    # Torch takes seconds to import and a mistake in the arguments should be answered at once.
+    from engine.training import train
+
+    control = RunControl()
+    out = Console(highlight=False) if options.events != "-" else None
+    status = 0
+    with ExitStack() as stack:
+        sink = stack.enter_context(_events_sink(options.events))
+        stack.enter_context(_stopping_at_interrupt(control))
+        progress = stack.enter_context(_progress())
+        task = progress.add_task("Starting", total=None, speed="")
+        reporter = _Reporter(out, progress, task)
+        for event in train(config, control):
+            if sink is not None:
+                sink.write(as_json(event) + "\n")
+                if not isinstance(event, StepFinished):
+                    sink.flush()
+            reporter.report(event)
+            if isinstance(event, Failed):
+                status = BAD_INPUT if event.kind == "input" else FAILED
+            if isinstance(event, Finished) and event.reason == "stopped":
+                status = INTERRUPTED
+    if reporter.message:
+        sys.stderr.write(reporter.message + "\n")
+    if options.save and control.live is not None:
+        from engine.results import save_result
+
+        try:
+            save_result(Path(options.save), control.live, config)
+        except OSError as error:
+            raise InputError("--save", f"{options.save} cannot be written: {error.strerror or error}") from None
+    return status
+
+
+def _config(options: argparse.Namespace) -> RunConfig:
+    picks = {part: getattr(options, part) for part in CATALOGS if getattr(options, part) is not None}
+    settings: dict[str, object] = {}
+    for pair in options.set:
+        field, equals, value = pair.partition("=")
+        if not equals:
+            raise InputError("--set", f"{pair!r} has no value", "write PART.PARAM=VALUE")
+        settings[field.strip()] = value.strip()
+    for name, (field, _) in _SHORTCUTS.items():
+        if getattr(options, name) is not None:
+            settings[field] = getattr(options, name)
+    if options.config is None:
+        return make_config(picks, settings)
+    saved = load_config(Path(options.config))
+    saved_picks, saved_settings = settings_of(saved)
+    for part, name in picks.items():  # another entry brings its own settings
+        if saved_picks[part] != name:
+            saved_settings = {k: v for k, v in saved_settings.items() if not k.startswith(f"{part}.")}
+    return make_config(
+        {**saved_picks, **picks}, {**saved_settings, **settings}, initial_parameters=saved.initial_parameters
+    )
+
+
+@contextmanager
+def _events_sink(where: str | None) -> Iterator[TextIO | None]:
+    if where is None:
+        yield None
+    elif where == "-":
+        yield sys.stdout
+        sys.stdout.flush()
+    else:
+        with _open_events(where) as file:
+            yield file
+
+
+def _open_events(where: str) -> TextIO:
+    try:
+        return Path(where).open("w", encoding="utf-8")
+    except OSError as error:
+        raise InputError("--events", f"{where} cannot be written: {error.strerror or error}") from None
+
+
+@contextmanager
+def _stopping_at_interrupt(control: RunControl) -> Iterator[None]:
+    """Ctrl-C and SIGTERM stop the run; a second Ctrl-C interrupts whatever is still going on."""
+
+    def stop(number: int, frame: FrameType | None) -> None:  # noqa: ARG001  # the signal module's own signature
+        if control.stopping:
+            raise KeyboardInterrupt
+        control.stop()
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def _progress() -> Iterator[Progress]:
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[speed]}"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        yield progress
+
+
+class _Reporter:
+    """Events for people: a bar on stderr, a line an epoch on `out` (None: nothing there)."""
+
+    def __init__(self, out: Console | None, progress: Progress, task: TaskID) -> None:
+        self._out = out
+        self._progress = progress
+        self._task = task
+        self._epochs = 0
+        self._batch = 0
+        self._shown = 0.0
+        self.message = ""
+
+    def report(self, event: Event) -> None:
+        match event:
+            case StepFinished():
+                if event.seconds - self._shown > 0.1:
+                    self._shown = event.seconds
+                    self._progress.update(
+                        self._task,
+                        completed=event.step,
+                        description=f"epoch {event.epoch}/{self._epochs}  loss {event.loss:.4f}",
+                        speed=f"{event.step * self._batch / event.seconds:,.0f} samples/s",
+                    )
+            case Preparing():
+                share = "" if event.done is None else f" {event.done:.0%}"
+                self._progress.update(self._task, description=f"{event.what}{share}")
+            case Started():
+                self._epochs = -(-event.total_steps // event.steps_per_epoch)
+                self._batch = event.batch_size
+                self._progress.update(self._task, total=event.total_steps)
+                threads = f"{event.threads} thread{'s' * (event.threads > 1)}"
+                self._say(f"{event.network} on {event.dataset}: {event.parameters:,} parameters")
+                self._say(f"{event.train_size:,} training samples, {event.device}, {threads}, {event.memory_format}")
+            case Evaluated():
+                self._say(f"step {event.step}: " + _figures(event))
+            case EpochFinished():
+                self._say(f"epoch {event.epoch}/{self._epochs}: train loss {event.train_loss:.4f}, " + _figures(event))
+            case Intervened():
+                self._say(f"step {event.step}: {event.name} {event.old} → {event.new}")
+            case Finished():
+                restored = "" if event.restored_epoch is None else f", weights of epoch {event.restored_epoch} restored"
+                self._say(
+                    f"{event.reason.replace('_', ' ')} after step {event.step}, {event.seconds:.1f} s, "
+                    f"{event.samples_per_second:,.0f} samples/s{restored}"
+                )
+            case Failed():
+                self.message = event.message
+            case Paused() | Resumed():
+                pass
+            case _:
+                assert_never(event)
+
+    def _say(self, line: str) -> None:
+        if self._out is not None:
+            self._out.print(line)
+
+
+def _figures(event: Evaluated | EpochFinished) -> str:
+    pieces = []
+    for name, loss, accuracy in (
+        ("validation", event.validation_loss, event.validation_accuracy),
+        ("test", event.test_loss, event.test_accuracy),
+    ):
+        if loss is not None:
+            share = "" if accuracy is None else f" ({accuracy:.2%})"
+            pieces.append(f"{name} loss {loss:.4f}{share}")
+    return ", ".join(pieces)
+
+
+# list
+
+
+def _list(options: argparse.Namespace) -> int:
+    part = {"losses": "loss", "lessons": "lesson"}.get(options.catalogue, options.catalogue.removesuffix("s"))
+    entries: list[Entry] = list(CATALOGS[part]) if part in CATALOGS else []
+    if options.json:
+        sys.stdout.write(json.dumps([_entry_as_json(entry) for entry in entries], indent=2, ensure_ascii=False) + "\n")
+        return 0
+    table = Table("name", "what it is", "settings and defaults", box=None, pad_edge=False)
+    for entry in entries:
+        settings = ", ".join(f"{param.name}={_shown(param)}" for param in entry.params)
+        table.add_row(entry.name, f"{entry.label}: {entry.summary}", settings)
+    Console(highlight=False).print(table if entries else f"There are no {options.catalogue}.")
+    return 0
+
+
+def _shown(param: Param) -> str:
+    default = param.default
+    return ",".join(map(str, default)) if isinstance(default, tuple) else str(default)
+
+
+def _entry_as_json(entry: Entry) -> dict[str, object]:
+    params = [
+        {
+            "name": param.name,
+            "kind": param.kind,
+            "default": param.default,
+            "accepts": param.accepts(),
+            "choices": list(param.choices),
+            "live": param.live,
+            "help": param.help,
+        }
+        for param in entry.params
+    ]
+    return {"name": entry.name, "label": entry.label, "summary": entry.summary, "params": params}
