@@ -5,5 +5,6 @@ from __future__ import annotations
 from engine.catalog import Catalog
 from engine.datasets.data import DatasetEntry
 from engine.datasets.mnist import MNIST
+from engine.datasets.toy import TOYS
 
-DATASETS: Catalog[DatasetEntry] = Catalog("dataset", DatasetEntry, (MNIST,), group="learnscope.datasets")
+DATASETS: Catalog[DatasetEntry] = Catalog("dataset", DatasetEntry, (MNIST, *TOYS), group="learnscope.datasets")

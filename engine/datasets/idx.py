@@ -14,7 +14,7 @@ import math
 import struct
 import zlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, IO, cast
+from typing import IO, TYPE_CHECKING, cast
 
 if TYPE_CHECKING:
     from torch import Tensor

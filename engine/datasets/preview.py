@@ -1,0 +1,109 @@
+"""What a dataset shows of itself before training, as plain arrays. Imports no torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.datasets.data import Dataset, DatasetInfo, Samples
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+_MOST_POINTS = 2_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class DatasetPreview:
+    """Owned arrays that cannot be written to.
+
+    Attributes:
+        info: of the dataset.
+        counts: int64 (3, classes), samples of each class in training, validation and test; (3, 0) in regression.
+        thumbnails: uint8 (n, H, W) grey or (n, H, W, 3) colour, the first training images of every class, class by
+            class; n is 0 where samples are not images.
+        thumbnail_labels: int64 (n,), their class numbers, ascending.
+        mean_image: float32 (H, W) or (H, W, 3) in 0 … 255, the mean of the training images; (0, 0) where samples are
+            not images.
+        points: float32 (m, 2), the first two features of the first training points, at most 2,000; m is 0 for images.
+        point_labels: int64 (m,), their class numbers; −1 in regression.
+    """
+
+    info: DatasetInfo
+    counts: NDArray[np.int64]
+    thumbnails: NDArray[np.uint8]
+    thumbnail_labels: NDArray[np.int64]
+    mean_image: NDArray[np.float32]
+    points: NDArray[np.float32]
+    point_labels: NDArray[np.int64]
+
+
+def make_preview(dataset: Dataset, *, per_class: int = 6) -> DatasetPreview:
+    """The preview of a loaded dataset, with up to `per_class` thumbnails of each class (of all in regression)."""
+    info, train = dataset.info, dataset.train
+    labels = _owned(train.targets) if info.classes else np.full(len(train), -1, dtype=np.int64)
+    thumbnails = np.empty((0, 0, 0), dtype=np.uint8)
+    thumbnail_labels = np.empty(0, dtype=np.int64)
+    mean_image = np.empty((0, 0), dtype=np.float32)
+    points = np.empty((0, 2), dtype=np.float32)
+    point_labels = np.empty(0, dtype=np.int64)
+    if info.is_image:
+        chosen = _first_of_each(labels, per_class)
+        thumbnail_labels = labels[chosen]
+        thumbnails = _picture(_owned(train.inputs[chosen]))
+        mean_image = _picture(_mean_image(train))
+    else:
+        point_labels = labels[:_MOST_POINTS].copy()
+        flat = _owned(train.inputs[:_MOST_POINTS]).astype(np.float32)
+        points = np.zeros((len(flat), 2), dtype=np.float32)
+        points[:, : flat.shape[1]] = flat[:, :2]
+    return DatasetPreview(
+        info=info,
+        counts=_locked(np.stack([_counts(split, info) for split in (train, dataset.validation, dataset.test)])),
+        thumbnails=_locked(thumbnails),
+        thumbnail_labels=_locked(thumbnail_labels),
+        mean_image=_locked(mean_image),
+        points=_locked(points),
+        point_labels=_locked(point_labels),
+    )
+
+
+def _owned(tensor: Tensor) -> NDArray[Any]:
+    return np.array(tensor.detach().cpu().numpy())
+
+
+def _locked(array: NDArray[Any]) -> NDArray[Any]:
+    array = np.ascontiguousarray(array)
+    array.flags.writeable = False
+    return array
+
+
+def _counts(samples: Samples, info: DatasetInfo) -> NDArray[np.int64]:
+    if not info.classes:
+        return np.empty(0, dtype=np.int64)
+    return np.bincount(_owned(samples.targets), minlength=len(info.classes)).astype(np.int64)
+
+
+def _first_of_each(labels: NDArray[np.int64], most: int) -> NDArray[np.int64]:
+    """Positions of the first `most` samples of each class, class by class."""
+    return np.concatenate(
+        [np.empty(0, dtype=np.int64), *(np.flatnonzero(labels == label)[:most] for label in np.unique(labels))]
+    )
+
+
+def _picture(channels_first: NDArray[Any]) -> NDArray[Any]:
+    """(…, C, H, W) to (…, H, W) for one channel and (…, H, W, C) for several."""
+    if channels_first.shape[-3] == 1:
+        return channels_first[..., 0, :, :]
+    return np.moveaxis(channels_first, -3, -1)
+
+
+def _mean_image(samples: Samples) -> NDArray[np.float32]:
+    import torch
+
+    # Summing into int64 is exact and takes no float copy of the whole set.
+    total = samples.inputs.sum(dim=0, dtype=torch.int64)
+    return _owned(total.to(torch.float64) / max(1, len(samples))).astype(np.float32)
