@@ -15,13 +15,13 @@ from PySide6.QtWidgets import (
     QLineEdit,
     QMenu,
     QSizePolicy,
-    QToolButton,
     QVBoxLayout,
     QWidget,
 )
 
 from engine.catalog import Param, ParamValue
 from engine.errors import InputError
+from gui.disclosure import Disclosure
 from gui.spins import ScientificSpin, WholeSpin, scientific
 from gui.theme import SPACING
 
@@ -76,6 +76,8 @@ class ParamForm(QWidget):
     Signals:
         changed(name): the person has changed a value, and it is acceptable.
 
+    `more` is the button that unfolds the rest; it may be taken elsewhere, such as into a heading's row.
+
     Args:
         part: the config's part, for the errors' field.
         params: in the order to show them.
@@ -107,19 +109,11 @@ class ParamForm(QWidget):
         if first:
             outer.addLayout(self._rows(first, self))
         self._rest = QWidget(self)
-        self._more = QToolButton(self)
-        self._more.setObjectName(f"{part}_more")
-        self._more.setText("More")
-        self._more.setToolTip(", ".join(param.label for param in rest))
-        self._more.setCheckable(True)
-        self._more.setProperty("role", "quiet")
-        self._more.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
-        self._more.setArrowType(Qt.ArrowType.RightArrow)
-        self._more.setFocusPolicy(Qt.FocusPolicy.TabFocus)
-        self._more.toggled.connect(self._unfold)
-        self._more.setVisible(bool(rest))
-        self._rest.setVisible(False)
-        outer.addWidget(self._more, alignment=Qt.AlignmentFlag.AlignLeft)
+        self.more = Disclosure("More", self._rest, self)
+        self.more.setObjectName(f"{part}_more")
+        self.more.setToolTip(f"<p>{html.escape(', '.join(param.label for param in rest))}</p>")
+        self.more.setVisible(bool(rest))
+        outer.addWidget(self.more, alignment=Qt.AlignmentFlag.AlignRight)
         outer.addWidget(self._rest)
         self._rest.setLayout(self._rows(rest, self._rest))
         self.setVisible(bool(params))
@@ -167,9 +161,10 @@ class ParamForm(QWidget):
         field = self._fields[name]
         field.error.setText(text)
         field.error.setVisible(True)
+        _set_invalid(field.widget, invalid=True)
         field.widget.setAccessibleDescription(text)
         if field.widget.parentWidget() is self._rest:
-            self._more.setChecked(True)
+            self.more.setChecked(True)
 
     def clear_errors(self) -> None:
         for field in self._fields.values():
@@ -320,16 +315,20 @@ class ParamForm(QWidget):
         if field.error.text():
             field.error.clear()
             field.error.setVisible(False)
+            _set_invalid(field.widget, invalid=False)
             field.widget.setAccessibleDescription("")
-
-    def _unfold(self, unfolded: bool) -> None:
-        self._more.setArrowType(Qt.ArrowType.DownArrow if unfolded else Qt.ArrowType.RightArrow)
-        self._rest.setVisible(unfolded)
 
     def _show_menu(self, name: str, position: QPoint) -> None:
         menu = self.context_menu(name)
         menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         menu.popup(position)
+
+
+def _set_invalid(widget: QWidget, *, invalid: bool) -> None:
+    """The stylesheet marks fields by this property, which it looks at only when asked to."""
+    widget.setProperty("invalid", invalid)
+    widget.style().unpolish(widget)
+    widget.style().polish(widget)
 
 
 def _tooltip(param: Param) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 
 from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtGui import QStandardItemModel
-from PySide6.QtWidgets import QComboBox, QFrame, QLabel, QScrollArea, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QComboBox, QFrame, QHBoxLayout, QLabel, QScrollArea, QToolButton, QVBoxLayout, QWidget
 
 from engine.catalog import Catalog, Entry, Param
 from engine.config import CATALOGS, PARTS, TRAINING_PARAMS, RunConfig
@@ -42,7 +42,10 @@ class Section(QWidget):
         self.rows = QVBoxLayout(self)
         self.rows.setContentsMargins(0, 0, 0, 0)
         self.rows.setSpacing(SPACING + SPACING // 2)
-        self.rows.addWidget(self.heading)
+        self.title_row = QHBoxLayout()
+        self.title_row.addWidget(self.heading)
+        self.title_row.addStretch(1)
+        self.rows.addLayout(self.title_row)
         if catalog is not None:
             self.combo = self._make_combo(catalog)
             self.heading.setBuddy(self.combo)
@@ -60,11 +63,12 @@ class Section(QWidget):
     def set_form(self, form: ParamForm) -> None:
         """Replace the form. The old one leaves the window at once, so that object names stay unique."""
         if self.form is not None:
-            self.form_place.removeWidget(self.form)
-            self.form.setParent(None)
-            self.form.deleteLater()
+            for old in (self.form, self.form.more):
+                old.setParent(None)
+                old.deleteLater()
         self.form = form
         self.form_place.addWidget(form)
+        self.title_row.addWidget(form.more)
 
     def select(self, name: str) -> None:
         """Show the entry `name` without a signal."""
