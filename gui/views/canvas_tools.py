@@ -54,6 +54,7 @@ class CanvasTools(QWidget):
             "paste", "Paste a picture", "Paste a picture from the clipboard (Ctrl+V on the canvas)."
         )
         self._sample = self._button("sample", "Test example", "")
+        self._sample.setProperty("compact", False)
         self._sample.setText("Example")
         self._sample.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
         self._lay_out()
@@ -108,7 +109,7 @@ class CanvasTools(QWidget):
         button = QToolButton()
         button.setObjectName(f"canvas_{drawing.replace('-', '_')}")
         button.setProperty("drawing", drawing)
-        button.setAutoRaise(True)
+        button.setProperty("compact", True)
         button.setIconSize(QSize(_ICON, _ICON))
         button.setAccessibleName(name)
         button.setToolTip(tip)
@@ -120,11 +121,12 @@ class CanvasTools(QWidget):
         for row in (upper, lower):
             row.setSpacing(SPACING)
             row.setContentsMargins(0, 0, 0, 0)
-        upper.addSpacing(SPACING)
         upper.addWidget(self._brush_sign)
         upper.addWidget(self._brush, 1)
         upper.addWidget(self._eraser)
-        for button in (self._undo, self._clear, self._open, self._paste):
+        for button in (self._undo, self._clear):
+            upper.addWidget(button)
+        for button in (self._open, self._paste):
             lower.addWidget(button)
         lower.addStretch(1)
         lower.addWidget(self._sample)
