@@ -55,7 +55,7 @@ def display(value: ParamValue) -> str:
             return str(value)
 
 
-def insentence(label: str) -> str:
+def in_sentence(label: str) -> str:
     """A label as it stands inside a sentence: "Batch size" → "batch size", "CPU threads" stays."""
     return label if label[1:2].isupper() else label[:1].lower() + label[1:]
 
@@ -150,7 +150,7 @@ class ParamForm(QWidget):
             enabled = names is None or name in names
             tip = _tooltip(field.param)
             if not enabled:
-                tip = html.escape(why.replace("{label}", insentence(field.param.label)))
+                tip = html.escape(why.replace("{label}", in_sentence(field.param.label)))
             for widget in (field.widget, field.label):
                 if widget is not None:
                     widget.setEnabled(enabled)

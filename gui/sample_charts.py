@@ -19,6 +19,7 @@ BARS_HEIGHT = 56  # px
 CAPTION_HEIGHT = 14  # px, one line in the small font
 MARK = 2.5  # px, half of a point's mark
 CLASS_ROLES = ("train", "validation", "test", "good", "error", "warning", "secondary")
+NAMED_ROLES = {"blue": "train", "orange": "validation"}  # classes that are called after a colour are drawn in it
 
 
 class Chart(QWidget):
@@ -107,16 +108,16 @@ class PictureGrid(Chart):
             return (0, 0, 0)
         columns = max(1, min(count, (width + GAP) // (self._smallest + GAP)))
         rows = min(self._rows, -(-count // columns))
-        if rows > 1:
-            columns = max(columns, 1)
         return (columns, rows, (width + GAP) // columns - GAP)
 
     def _squares(self) -> list[QRect]:
         columns, rows, side = self._layout(self.width())
+        if not columns:
+            return []
         side = min(side, self.height()) if rows == 1 else side
-        pitch = side + GAP
+        pitch = (self.width() + GAP) / columns if rows > 1 or columns == len(self._pictures) else side + GAP
         shown = min(len(self._pictures), columns * rows)
-        return [QRect(i % columns * pitch, i // columns * pitch, side, side) for i in range(shown)]
+        return [QRect(round(i % columns * pitch), i // columns * (side + GAP), side, side) for i in range(shown)]
 
 
 class ScatterPlot(Chart):
@@ -193,7 +194,8 @@ class ScatterPlot(Chart):
 
     def _mark(self, painter: QPainter, at: QPointF, label: int) -> None:
         """Discs, diamonds and triangles in turn: colour alone would not reach everyone."""
-        painter.setBrush(self.theme.color(CLASS_ROLES[label % len(CLASS_ROLES)], 0.85))
+        name = self._classes[label] if 0 <= label < len(self._classes) else ""
+        painter.setBrush(self.theme.color(NAMED_ROLES.get(name, CLASS_ROLES[label % len(CLASS_ROLES)]), 0.85))
         x, y, r = at.x(), at.y(), MARK
         if label % 3 == 0:
             painter.drawEllipse(at, r, r)

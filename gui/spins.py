@@ -15,6 +15,7 @@ DECIMALS = 60  # enough that Qt's rounding to decimals never touches a double fr
 SMALLEST = 1e-30  # stands for "above 0"
 LARGEST = 1e30  # stands for "unlimited"
 LARGEST_INT = 2**31 - 1  # Qt's whole-number spin box is 32 bits wide
+TEXT_MARGIN = 6  # px; a stylesheet's padding does not reach the line edit inside a spin box
 LOG_FLOOR = 1e-6  # stepping down from here reaches 0, where 0 is allowed
 
 
@@ -71,6 +72,7 @@ class ScientificSpin(QDoubleSpinBox):
         self.setDecimals(DECIMALS)
         self.setRange(_lowest(param), _highest(param))
         self.setKeyboardTracking(False)
+        self.lineEdit().setTextMargins(TEXT_MARGIN, 0, 0, 0)
         self.setSuffix(f"\u2009{param.unit}" if param.unit else "")
         self._linear = linear_step(param)
 
@@ -120,6 +122,7 @@ class WholeSpin(QSpinBox):
         self.param = param
         self.setRange(math.ceil(max(_lowest(param), -LARGEST_INT)), math.floor(min(_highest(param), LARGEST_INT)))
         self.setKeyboardTracking(False)
+        self.lineEdit().setTextMargins(TEXT_MARGIN, 0, 0, 0)
         self.setSuffix(f"\u2009{param.unit}" if param.unit else "")
 
     def validate(self, text: str, pos: int, /) -> tuple[QValidator.State, str, int]:

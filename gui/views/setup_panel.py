@@ -7,11 +7,12 @@ from collections.abc import Collection, Mapping
 
 from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtGui import QStandardItemModel
-from PySide6.QtWidgets import QComboBox, QFrame, QHBoxLayout, QLabel, QScrollArea, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QComboBox, QFrame, QHBoxLayout, QLabel, QScrollArea, QVBoxLayout, QWidget
 
 from engine.catalog import Catalog, Entry, Param
 from engine.config import CATALOGS, PARTS, TRAINING_PARAMS, RunConfig
 from engine.errors import InputError
+from gui.disclosure import HEIGHT, TextButton
 from gui.forms import ParamForm, WheelGuard, sentence
 from gui.setup_model import Notes, SetupModel
 from gui.theme import PANEL_MARGIN, SPACING
@@ -37,6 +38,7 @@ class Section(QWidget):
         self.part = part
         self.heading = QLabel(part.capitalize(), self)
         self.heading.setProperty("role", "heading")
+        self.heading.setMinimumHeight(HEIGHT)
         self.combo: QComboBox | None = None
         self.form: ParamForm | None = None
         self.rows = QVBoxLayout(self)
@@ -164,8 +166,7 @@ class SetupPanel(QWidget):
                 section.combo.currentIndexChanged.connect(lambda _row, part=part: self._picked(part))
         column.addStretch(1)
         self._recipe_button = self._make_recipe_button()
-        network = self._sections["network"].rows
-        network.insertWidget(network.indexOf(self._sections["network"].error) + 1, self._recipe_button)
+        self._sections["network"].title_row.addWidget(self._recipe_button)
         if dataset_preview is not None:
             rows = self._sections["dataset"].rows
             rows.insertWidget(rows.indexOf(self._sections["dataset"].error) + 1, dataset_preview)
@@ -325,12 +326,9 @@ class SetupPanel(QWidget):
             tip = WHY_DISABLED.replace("{label}", section.part)
         section.combo.setToolTip(f"<p>{tip}</p>")
 
-    def _make_recipe_button(self) -> QToolButton:
-        button = QToolButton(self)
+    def _make_recipe_button(self) -> TextButton:
+        button = TextButton("Use its recipe", self)
         button.setObjectName("use_recipe")
-        button.setText("Use its recipe")
-        button.setProperty("role", "quiet")
-        button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         button.clicked.connect(self._use_recipe)
         return button
 
