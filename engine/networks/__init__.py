@@ -11,7 +11,7 @@ from functools import partial
 from itertools import pairwise
 from typing import TYPE_CHECKING, cast
 
-from engine.catalog import Catalog, Param, Params
+from engine.catalog import Catalog, Param, Params, number
 from engine.datasets.data import DatasetInfo
 from engine.errors import InputError
 from engine.networks.network import NetworkEntry, Recipe, Shape
@@ -87,7 +87,7 @@ def _build_mlp(shape: Shape, outputs: int, params: Params) -> nn.Module:
         outputs,
         hidden=_hidden(params),
         activation=str(params["activation"]),
-        dropout=cast("float", params["dropout"]),
+        dropout=number(params, "dropout"),
     )
 
 

@@ -26,13 +26,12 @@ def resnet18(shape: Shape, outputs: int) -> nn.Module:
     from torchvision.models.resnet import BasicBlock
 
     channels, height, width = shape
-    network = ResNet(BasicBlock, [2, 2, 2, 2], num_classes=outputs)
-    small = min(height, width) < SMALL_SIDE
-    if small:
-        network.conv1 = nn.Conv2d(channels, 64, kernel_size=3, stride=1, padding=1, bias=False)  # (N, 64, H, W)
+    network: nn.Module = ResNet(BasicBlock, [2, 2, 2, 2], num_classes=outputs)
+    if min(height, width) < SMALL_SIDE:
+        stem = nn.Conv2d(channels, 64, kernel_size=3, stride=1, padding=1, bias=False)  # (N, 64, H, W)
         network.maxpool = nn.Identity()
-    elif channels != 3:
-        network.conv1 = nn.Conv2d(channels, 64, kernel_size=7, stride=2, padding=3, bias=False)  # (N, 64, H/2, W/2)
-    if small or channels != 3:
-        nn.init.kaiming_normal_(network.conv1.weight, mode="fan_out", nonlinearity="relu")  # as in its other layers
+    else:
+        stem = nn.Conv2d(channels, 64, kernel_size=7, stride=2, padding=3, bias=False)  # (N, 64, H/2, W/2)
+    nn.init.kaiming_normal_(stem.weight, mode="fan_out", nonlinearity="relu")  # as in its other layers
+    network.conv1 = stem
     return network
