@@ -88,7 +88,7 @@ def _opaque(image: QImage) -> QImage:
     if not image.hasAlphaChannel():
         return image
     rgba = image.convertToFormat(QImage.Format.Format_RGBA8888)
-    pixels = _bytes(rgba, depth=4).astype(np.float32)
+    pixels = _pixels(rgba, depth=4).astype(np.float32)
     weight = pixels[..., 3]
     brightness = float((pixels[..., :3].mean(axis=2) * weight).sum() / max(float(weight.sum()), 1.0))
     ground = QImage(image.size(), QImage.Format.Format_RGB32)
@@ -101,14 +101,14 @@ def _opaque(image: QImage) -> QImage:
 
 def _array(image: QImage, *, channels: int) -> Pixels:
     if channels == 1:
-        return _bytes(image.convertToFormat(QImage.Format.Format_Grayscale8), depth=1)[..., 0].copy()
-    return _bytes(image.convertToFormat(QImage.Format.Format_RGB888), depth=3).copy()
+        return _pixels(image.convertToFormat(QImage.Format.Format_Grayscale8), depth=1)[..., 0]
+    return _pixels(image.convertToFormat(QImage.Format.Format_RGB888), depth=3)
 
 
-def _bytes(image: QImage, *, depth: int) -> Pixels:
-    """uint8 (H, W, depth) over the image's memory, the padding at the end of its lines left out."""
+def _pixels(image: QImage, *, depth: int) -> Pixels:
+    """An owned uint8 (H, W, depth), since the image's memory goes with the image; its lines' padding is left out."""
     lines = np.frombuffer(image.constBits(), dtype=np.uint8).reshape(image.height(), image.bytesPerLine())
-    return lines[:, : image.width() * depth].reshape(image.height(), image.width(), depth)
+    return lines[:, : image.width() * depth].reshape(image.height(), image.width(), depth).copy()
 
 
 def _refused(path: Path, problem: str, accepted: str = _ACCEPTED) -> InputError:
