@@ -11,6 +11,7 @@ from torch import nn
 from engine.config import RunConfig
 from engine.datasets.data import DatasetInfo
 from engine.errors import InputError
+from engine.inspection.shapes import LayerTable, describe
 from engine.losses import LOSSES, Loss
 from engine.networks import NETWORKS
 
@@ -39,6 +40,12 @@ def assemble(config: RunConfig) -> Assembly:
     if config.initial_parameters is not None:
         set_parameters(network, config.initial_parameters)
     return Assembly(network, info, input_shape, loss_entry.build(config.loss.params, info))
+
+
+def describe_network(config: RunConfig) -> LayerTable:
+    """The layer table of `config`'s network; nothing is computed and torch's random state stays as it is."""
+    info = config.dataset_info()
+    return describe(NETWORKS[config.network.name], info, LOSSES[config.loss.name].outputs(info), config.network.params)
 
 
 @torch.no_grad()

@@ -97,6 +97,10 @@ class RunControl:
             self._notify()
 
     @property
+    def speed(self) -> float | None:
+        return self._speed
+
+    @property
     def stopping(self) -> bool:
         return self._stopping
 

@@ -1,0 +1,524 @@
+"""The only file that knows threads: the run's, and two that answer the window's questions."""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import threading
+from collections.abc import Callable, Mapping
+from contextlib import closing
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from PySide6.QtCore import QCoreApplication, QObject, Qt, QThread, QTimer, Signal
+
+from engine.catalog import ParamValue
+from engine.channel import Channel
+from engine.config import Choice, RunConfig
+from engine.control import Change, RunControl, ScheduleChange
+from engine.datasets.library import Library
+from engine.errors import InputError
+from engine.events import Failed
+from engine.preload import import_torch, use_one_thread
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from engine.live import LiveNetwork
+    from engine.tuning import Tuner
+
+FRAME = 33  # ms between two looks into the channel
+
+
+class Cancelled(Exception):  # noqa: N818  # not an error
+    """A question that nobody asks any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Question:
+    kind: str
+    number: int
+    work: Callable[[_Asked], object]
+
+
+class _Asked:
+    """What the work behind a question may use: progress, and whether an answer is still wanted."""
+
+    def __init__(self, report: Callable[[str, float | None], None]) -> None:
+        self.report = report
+        self.cancelled = False
+
+    def check(self) -> None:
+        """Raises Cancelled."""
+        if self.cancelled:
+            raise Cancelled
+
+
+class _Answerer(QThread):
+    """Works through questions. Of one kind only the newest counts: it replaces one that waits and cancels one at work.
+
+    Signals: `answered(kind, number, answer)`, `failed(kind, number, error)`, `progressed(kind, number, what, done)`.
+    """
+
+    answered = Signal(str, int, object)
+    failed = Signal(str, int, object)
+    progressed = Signal(str, int, str, object)
+
+    def __init__(self, parent: QObject, *, replace: bool) -> None:
+        super().__init__(parent)
+        self._replace = replace
+        self._condition = threading.Condition()
+        self._waiting: dict[str, _Question] = {}
+        self._current: tuple[_Question, _Asked] | None = None
+        self._ending = False
+
+    def ask(self, question: _Question) -> None:
+        with self._condition:
+            self._cancel_current(question.kind)
+            self._waiting.pop(question.kind, None)
+            self._waiting[question.kind] = question
+            self._condition.notify()
+
+    def cancel(self, kind: str) -> None:
+        with self._condition:
+            self._waiting.pop(kind, None)
+            if self._current and self._current[0].kind == kind:
+                self._current[1].cancelled = True
+
+    def end(self) -> None:
+        """Cancel everything; the thread ends as soon as it can."""
+        with self._condition:
+            self._ending = True
+            self._waiting.clear()
+            if self._current:
+                self._current[1].cancelled = True
+            self._condition.notify()
+
+    def _cancel_current(self, kind: str) -> None:
+        if self._replace and self._current and self._current[0].kind == kind:
+            self._current[1].cancelled = True
+
+    def run(self) -> None:
+        while True:
+            with self._condition:
+                self._condition.wait_for(lambda: self._ending or bool(self._waiting))
+                if self._ending:
+                    return
+                question = self._waiting.pop(next(iter(self._waiting)))
+                asked = _Asked(lambda what, done, q=question: self.progressed.emit(q.kind, q.number, what, done))
+                self._current = (question, asked)
+            try:
+                answer = question.work(asked)
+                asked.check()
+            except Cancelled:
+                pass
+            except Exception as error:  # whatever it is, it belongs to the one who asked
+                self.failed.emit(question.kind, question.number, error)
+            else:
+                self.answered.emit(question.kind, question.number, answer)
+            with self._condition:
+                self._current = None
+
+
+class _Kept:
+    """What outlives a run: loaded datasets and measurements. `ready` is set once torch is imported."""
+
+    def __init__(self) -> None:
+        self.library = Library()
+        self.ready = threading.Event()
+        self._tuner: Tuner | None = None
+
+    def tuner(self) -> Tuner:
+        from engine.tuning import Tuner
+
+        if self._tuner is None:
+            self._tuner = Tuner()
+        return self._tuner
+
+
+class _RunThread(QThread):
+    """One run, from its first event to its last, into the channel."""
+
+    def __init__(
+        self, parent: QObject, *, config: RunConfig, control: RunControl, channel: Channel, kept: _Kept
+    ) -> None:
+        super().__init__(parent)
+        self._config = config
+        self._control = control
+        self._channel = channel
+        self._kept = kept
+
+    def run(self) -> None:
+        step = 0
+        try:
+            self._kept.ready.wait()
+            from engine.training import train
+
+            for event in train(self._config, self._control, library=self._kept.library, tuner=self._kept.tuner()):
+                self._channel.put(event)
+                step = getattr(event, "step", step)
+        except Exception as error:  # a defect must not lose the run: it ends with what it has, and says why
+            self._channel.put(Failed("error", f"The run ended after step {step}: {error}", step))
+
+
+class Bridge(QObject):
+    """Runs and questions on other threads; everything arrives as a signal in the window's thread.
+
+    Signals:
+        events: list[Event], what a run said since the last frame.
+        run_ended: the run's thread is done and all its events were delivered.
+        torch_ready: torch is imported; questions are answered from now on.
+        preview_progressed: what is being done, and its share (float or None); `preview_ready`: a DatasetPreview;
+            `preview_failed`: an InputError.
+        described: a LayerTable; `description_failed`: an InputError.
+        network_changed: another network answers from now on: its filter layers, a tuple of FilterLayer.
+        predicted: (sample, probabilities): what the network received, uint8 (C, H, W), and its answer, float32.
+        filters_read: (FilterImages now, FilterImages before the first step).
+        sample_picked: (picture uint8 (H, W) or (H, W, 3), class name) from the test set.
+        saved: a sentence that says what was saved, or why it was not.
+        problem: a sentence about something unexpected; the details are logged.
+        shut_down: every thread has ended.
+    """
+
+    events = Signal(list)
+    run_ended = Signal()
+    torch_ready = Signal()
+    preview_progressed = Signal(str, object)
+    preview_ready = Signal(object)
+    preview_failed = Signal(object)
+    described = Signal(object)
+    description_failed = Signal(object)
+    network_changed = Signal(object)
+    predicted = Signal(object)
+    filters_read = Signal(object)
+    sample_picked = Signal(object)
+    saved = Signal(str)
+    problem = Signal(str)
+    shut_down = Signal()
+
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._kept = _Kept()
+        self._channel = Channel()
+        self._control = RunControl()
+        self._run: _RunThread | None = None
+        self._config: RunConfig | None = None
+        self._untrained: LiveNetwork | None = None
+        self._numbers: dict[str, int] = {}
+        self._shutting_down = False
+        self._layers: object = None
+        # Threads belong to the application: should the window be destroyed first, they still end in good order.
+        application = QCoreApplication.instance()
+        assert application is not None, "a Bridge needs a QCoreApplication"
+        self._quick, self._slow = _Answerer(application, replace=False), _Answerer(application, replace=True)
+        self._threads: list[QThread] = [self._quick, self._slow]
+        for answerer in (self._quick, self._slow):
+            answerer.answered.connect(self._on_answered)
+            answerer.failed.connect(self._on_failed)
+            answerer.progressed.connect(self._on_progressed)
+            answerer.finished.connect(self._on_thread_finished)
+            answerer.start()
+        self._timer = QTimer(self, interval=FRAME, timerType=Qt.TimerType.PreciseTimer)
+        self._timer.timeout.connect(self.deliver)
+        atexit.register(self._wait)
+        application.aboutToQuit.connect(self._wait)
+
+    # The run.
+
+    @property
+    def running(self) -> bool:
+        """Whether a run is under way, paused ones included."""
+        return self._run is not None
+
+    def start(self, config: RunConfig, *, steps: int | None = None) -> None:
+        """Begin a run; with `steps`, pause after so many. Nothing happens while another is under way."""
+        if self._run is not None or self._shutting_down:
+            return
+        speed = self._control.speed
+        self._control = RunControl()
+        self._control.set_speed(speed)
+        for _ in range(steps or 0):
+            self._control.step_once()
+        self._config = config
+        self._channel.drain()
+        application = QCoreApplication.instance()
+        assert application is not None
+        self._run = _RunThread(
+            application, config=config, control=self._control, channel=self._channel, kept=self._kept
+        )
+        self._run.finished.connect(self._on_run_finished)
+        self._threads.append(self._run)
+        self._slow.cancel("network")
+        self._run.start()
+        self._timer.start()
+
+    def pause(self) -> None:
+        self._control.pause()
+
+    def resume(self) -> None:
+        self._control.resume()
+
+    def step_once(self) -> None:
+        self._control.step_once()
+
+    def run_epoch(self) -> None:
+        self._control.run_epoch()
+
+    def stop(self) -> None:
+        self._stop_run()
+
+    def set_speed(self, steps_per_second: float | None) -> None:
+        self._control.set_speed(steps_per_second)
+
+    def change(self, name: str, value: float) -> None:
+        """Another value of an optimizer's live setting, from the next step on."""
+        self._control.change(Change(name, value))
+
+    def change_schedule(self, name: str, params: Mapping[str, ParamValue]) -> None:
+        self._control.change(ScheduleChange(name, params))
+
+    def deliver(self) -> None:
+        """Hand over what waits in the channel, and notice a network that has just been built."""
+        events = self._channel.drain()
+        if events:
+            self.events.emit(events)
+        self._announce(self._control.live)
+
+    # Questions. Of each kind only the newest is answered.
+
+    def warm_up(self) -> None:
+        """Import torch on another thread. Everything else waits for it."""
+        kept, quick = self._kept, self._quick
+
+        def work(asked: _Asked) -> object:  # noqa: ARG001
+            import_torch()
+            use_one_thread()
+            quick.ask(_Question("thread", 0, lambda asked: use_one_thread()))  # noqa: ARG005
+            quick.ask(_Question("ready", 0, lambda asked: kept.ready.set()))  # noqa: ARG005
+            return None
+
+        self._ask(self._slow, "torch", work)
+
+    def preview(self, dataset: Choice) -> None:
+        """Load a dataset, downloading it where it must, and sum it up."""
+        library = self._kept.library
+
+        def work(asked: _Asked) -> object:
+            from engine.datasets.preview import make_preview
+
+            loading = library.load(dataset.name, dataset.params)
+            with closing(loading):
+                while True:
+                    asked.check()
+                    try:
+                        progress = next(loading)
+                    except StopIteration as end:
+                        return make_preview(end.value)
+                    asked.report(progress.what, progress.done)
+
+        self._ask(self._slow, "preview", work)
+
+    def cancel_preview(self) -> None:
+        self._slow.cancel("preview")
+
+    def describe(self, config: RunConfig) -> None:
+        """The table of the network's layers."""
+
+        def work(asked: _Asked) -> object:  # noqa: ARG001
+            from engine.assembly import describe_network
+
+            return describe_network(config)
+
+        self._ask(self._slow, "description", work)
+
+    def prepare_network(self, config: RunConfig) -> None:
+        """Let the untrained network of `config` answer, unless a run goes on or its weights fit this set-up."""
+        if self._run is not None:
+            return
+        if self._control.live is not None and self._config is not None and _same_network(self._config, config):
+            self._untrained = None
+            self._announce(self._control.live)
+            return
+
+        def work(asked: _Asked) -> object:  # noqa: ARG001
+            from engine.live import untrained
+
+            return untrained(config)
+
+        self._ask(self._slow, "network", work)
+
+    def predict(self, picture: np.ndarray) -> None:
+        """Ask the network of this moment about a picture, uint8 (H, W) or (H, W, 3)."""
+        live = self._answering
+
+        def work(asked: _Asked) -> object:  # noqa: ARG001
+            from engine.predict import to_sample
+
+            network = live()
+            if network is None:
+                raise Cancelled
+            sample = to_sample(picture, network.info)
+            if sample is None:
+                raise Cancelled
+            return sample, network.predict(sample)
+
+        self._ask(self._quick, "prediction", work)
+
+    def read_filters(self, layer: str) -> None:
+        live = self._answering
+
+        def work(asked: _Asked) -> object:  # noqa: ARG001
+            network = live()
+            if network is None or layer not in [known.name for known in network.layers]:
+                raise Cancelled
+            return network.filters(layer), network.initial_filters(layer)
+
+        self._ask(self._quick, "filters", work)
+
+    def pick_sample(self, dataset: Choice, *, number: int) -> None:
+        """Test sample `number` modulo their count."""
+        library = self._kept.library
+
+        def work(asked: _Asked) -> object:
+            from engine.datasets.preview import test_picture
+
+            loading = library.load(dataset.name, dataset.params)
+            with closing(loading):
+                while True:
+                    asked.check()
+                    try:
+                        next(loading)
+                    except StopIteration as end:
+                        return test_picture(end.value, number)
+
+        self._ask(self._slow, "sample", work)
+
+    def save_weights(self, path: Path, config: RunConfig) -> None:
+        """Write the weights of this moment as safetensors."""
+        live, of = self._answering, self._config or config
+
+        def work(asked: _Asked) -> object:  # noqa: ARG001
+            from engine.results import save_weights
+
+            network = live()
+            if network is None:
+                return "There are no weights yet: press Start first."
+            try:
+                save_weights(path, network, of)
+            except OSError as error:
+                return f"{path.name} could not be written: {error.strerror or error}."
+            return f"The weights were saved to {path.name}."
+
+        self._ask(self._slow, "save", work)
+
+    # The end.
+
+    def shut_down_threads(self) -> None:
+        """Stop the run and all work; `shut_down` follows when every thread has ended."""
+        self._shutting_down = True
+        self._stop_run()
+        self._kept.ready.set()
+        self._quick.end()
+        self._slow.end()
+        if not self._threads:
+            self.shut_down.emit()
+
+    @property
+    def busy(self) -> bool:
+        """Whether any thread is left."""
+        return bool(self._threads)
+
+    def _stop_run(self) -> None:
+        self._control.stop()
+
+    def _wait(self) -> None:
+        """The program ends: no thread may be left, whatever became of the window."""
+        atexit.unregister(self._wait)
+        self._control.stop()
+        self._kept.ready.set()
+        self._quick.end()
+        self._slow.end()
+        for thread in tuple(self._threads):
+            thread.wait()
+
+    # Answers.
+
+    def _answering(self) -> LiveNetwork | None:
+        return self._untrained if self._control.live is None or self._untrained is not None else self._control.live
+
+    def _announce(self, live: LiveNetwork | None) -> None:
+        if live is not None and live is not self._layers and self._untrained is None:
+            self._layers = live
+            self.network_changed.emit(live)
+
+    def _ask(self, answerer: _Answerer, kind: str, work: Callable[[_Asked], object]) -> None:
+        number = self._numbers.get(kind, 0) + 1
+        self._numbers[kind] = number
+        answerer.ask(_Question(kind, number, work))
+
+    def _on_answered(self, kind: str, number: int, answer: Any) -> None:
+        if number != self._numbers.get(kind):
+            return
+        match kind:
+            case "torch":
+                self.torch_ready.emit()
+            case "preview":
+                self.preview_ready.emit(answer)
+            case "description":
+                self.described.emit(answer)
+            case "network":
+                if self._run is None:
+                    self._untrained = answer
+                    self._layers = answer
+                    self.network_changed.emit(answer)
+            case "prediction":
+                self.predicted.emit(answer)
+            case "filters":
+                self.filters_read.emit(answer)
+            case "sample":
+                self.sample_picked.emit(answer)
+            case "save":
+                self.saved.emit(answer)
+
+    def _on_failed(self, kind: str, number: int, error: Exception) -> None:
+        if number != self._numbers.get(kind):
+            return
+        known = error if isinstance(error, InputError) else InputError(kind, str(error))
+        match kind:
+            case "preview":
+                self.preview_failed.emit(known)
+            case "description":
+                self.description_failed.emit(known)
+            case _:
+                logging.getLogger(__name__).error("%s failed", kind, exc_info=error)
+                self.problem.emit(f"Something went wrong ({kind}): {error}")
+
+    def _on_progressed(self, kind: str, number: int, what: str, done: object) -> None:
+        if kind == "preview" and number == self._numbers.get(kind):
+            self.preview_progressed.emit(what, done)
+
+    def _on_run_finished(self) -> None:
+        run, self._run = self._run, None
+        self._timer.stop()
+        self.deliver()
+        if run is not None:
+            self._threads.remove(run)
+            run.deleteLater()
+        self.run_ended.emit()
+        self._check_shut_down()
+
+    def _on_thread_finished(self) -> None:
+        for answerer in (self._quick, self._slow):
+            if answerer in self._threads and answerer.isFinished():
+                self._threads.remove(answerer)
+                answerer.deleteLater()
+        self._check_shut_down()
+
+    def _check_shut_down(self) -> None:
+        if self._shutting_down and not self._threads:
+            self.shut_down.emit()
+
+
+def _same_network(one: RunConfig, other: RunConfig) -> bool:
+    return (one.dataset.name, one.network, one.loss) == (other.dataset.name, other.network, other.loss)
