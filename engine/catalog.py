@@ -128,6 +128,8 @@ def _to_int(value: object) -> int:
     number = int(value)
     if isinstance(value, float) and number != value:
         raise ValueError
+    if not -(2**63) <= number < 2**63:
+        raise OverflowError
     return number
 
 
