@@ -71,7 +71,8 @@ def diverging_levels(values: NDArray[np.float32], limit: NDArray[np.float32] | f
         limit: above 0, or 0 where all values are 0; a number, or an array that broadcasts against `values`.
     """
     scale = SIDE / np.maximum(limit, SMALLEST_LIMIT)
-    levels = np.multiply(values, scale, dtype=np.float32)
+    with np.errstate(over="ignore"):  # what overflows is beyond the limit anyway
+        levels = np.multiply(values, scale, dtype=np.float32)
     np.clip(levels, -SIDE, SIDE, out=levels)
     np.rint(levels, out=levels)
     levels += ZERO_LEVEL

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-WHOLE_SCALE_FROM = 4  # px a value: from here on every value is equally large, below that space counts more
+WHOLE_SCALE_FROM = 6  # px a value: from here on every value is equally large, below that space counts more
 SEPARATED_FROM = 4.0  # px a kernel has at least to be set apart from its neighbour by a line
 
 
@@ -154,6 +154,27 @@ class Mosaic:
         left, top, right, bottom = self._box_lines(filter_index)
         x, y = int(self._x_starts[left]), int(self._y_starts[top])
         return Box(x, y, int(self._x_starts[right]) - x, int(self._y_starts[bottom]) - y)
+
+    def value_box(self, place: Place) -> Box:
+        """Where one value is."""
+        row, column = divmod(place.filter, self.columns)
+        x = int(self._across[column, place.channel, place.column])
+        y = int(self._down[row, 0, place.row])
+        left, top = int(self._x_starts[x]), int(self._y_starts[y])
+        return Box(left, top, int(self._x_starts[x + 1]) - left, int(self._y_starts[y + 1]) - top)
+
+    def moved(self, place: Place, *, right: int = 0, down: int = 0) -> Place:
+        """The value so many values further in the picture, across kernels and filters; at its edges, the last one."""
+        filters, channels, tall, wide = self.shape
+        row, column = divmod(place.filter, self.columns)
+        x = (column * channels + place.channel) * wide + place.column + right
+        y = row * tall + place.row + down
+        x = min(max(x, 0), min(self.columns, filters) * channels * wide - 1)
+        y = min(max(y, 0), self.rows * tall - 1)
+        index = y // tall * self.columns + x // (channels * wide)
+        if index >= filters:  # the last row may be shorter
+            return place
+        return Place(index, x // wide % channels, y % tall, x % wide)
 
     def _box_lines(self, index: int) -> tuple[int, int, int, int]:
         """Left, top, right and bottom of a filter in lines of the small picture; the last two are one beyond."""

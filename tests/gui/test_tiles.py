@@ -67,6 +67,10 @@ def test_every_pixel_shows_the_value_that_locate_names(
             place = mosaic.locate(x, y)
             shown = int(picture[y, x])
             assert shown in (GROUND, BORDER) if place is None else shown == words[place]
+            if place is not None:
+                box = mosaic.value_box(place)
+                assert box.left <= x < box.left + box.width
+                assert box.top <= y < box.top + box.height
 
 
 @settings(max_examples=60, deadline=None)
@@ -77,7 +81,7 @@ def test_with_room_enough_every_value_has_a_block_of_its_own_size(
     words, picture = _picture(Mosaic(shape, width=width, height=height))
     shown, counts = np.unique(picture[picture >= 10], return_counts=True)
     assert shown.tolist() == words.ravel().tolist()
-    if counts.min() >= 25:
+    if counts.min() >= 36:
         assert counts.min() == counts.max()
 
 
@@ -116,3 +120,14 @@ def test_nothing_is_beside_the_picture() -> None:
     assert mosaic.locate(-1, 5) is None
     assert mosaic.locate(20, 5) is None
     assert mosaic.locate(10, 10) is None
+
+
+def test_moving_goes_through_kernels_and_filters_as_they_stand() -> None:
+    mosaic = Mosaic((5, 2, 3, 3), width=130, height=60)  # three filters above two
+    assert mosaic.columns == 3
+    assert mosaic.moved(Place(0, 0, 0, 2), right=1) == Place(0, 1, 0, 0)
+    assert mosaic.moved(Place(0, 1, 1, 2), right=1) == Place(1, 0, 1, 0)
+    assert mosaic.moved(Place(0, 1, 2, 0), down=1) == Place(3, 1, 0, 0)
+    assert mosaic.moved(Place(0, 0, 0, 0), right=-1, down=-1) == Place(0, 0, 0, 0)
+    assert mosaic.moved(Place(2, 1, 2, 2), right=1) == Place(2, 1, 2, 2)
+    assert mosaic.moved(Place(2, 0, 2, 0), down=1) == Place(2, 0, 2, 0)  # nothing stands below the third
