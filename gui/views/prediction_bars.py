@@ -14,6 +14,9 @@ _MOST_FIXED = 12  # classes up to which every one has its own place; more are ra
 _RANKED = 10  # classes shown of more
 _ROW_LOW, _ROW, _ROW_HIGH = 16, 20, 26  # px
 _NAME_SHARE = 0.42  # of the width, at most, for the classes' names
+_MIDDLE = Qt.AlignmentFlag.AlignVCenter
+_LEFT, _RIGHT = int(_MIDDLE | Qt.AlignmentFlag.AlignLeft), int(_MIDDLE | Qt.AlignmentFlag.AlignRight)
+_CENTRE = int(Qt.AlignmentFlag.AlignCenter) | int(Qt.TextFlag.TextWordWrap)
 _EMPTY = "The network's answer appears here"
 _BROKEN = "The network's answer is not a number; its weights have diverged"
 
@@ -76,42 +79,44 @@ class PredictionBars(QWidget):
         painter = QPainter(self)
         shown = self.shown_classes()
         if self._values is None or not shown:
-            painter.setFont(_tabular(self.font(), size=FONT_BASE))
-            painter.setPen(self._theme.color("secondary" if self._values is None else "error"))
-            room = QRectF(self.rect()).adjusted(2 * SPACING, 0, -2 * SPACING, 0)
-            text = _EMPTY if self._values is None else _BROKEN + "."
-            painter.drawText(room, int(Qt.AlignmentFlag.AlignCenter) | int(Qt.TextFlag.TextWordWrap), text)
+            self._paint_sentence(painter)
             return
         row = min(max(self.height() / self._rows(), 1.0), float(_ROW_HIGH))
         size = FONT_BASE if row >= _ROW_LOW + 2 else FONT_SMALL
         plain, bold = _tabular(self.font(), size=size), _tabular(self.font(), size=size, bold=True)
         metrics = QFontMetricsF(bold)
-        widest = max(metrics.horizontalAdvance(self._classes[number]) for number in shown)
-        name_width = min(float(np.ceil(widest)), self.width() * _NAME_SHARE)
+        names = [self._classes[number] for number in shown]
+        name_width = float(np.ceil(max(map(metrics.horizontalAdvance, names))))
+        if name_width > self.width() * _NAME_SHARE:
+            name_width = self.width() * _NAME_SHARE
+            names = [metrics.elidedText(name, Qt.TextElideMode.ElideRight, name_width) for name in names]
         value_width = float(np.ceil(metrics.horizontalAdvance("0.00")))
         left, right = name_width + 2 * SPACING, self.width() - value_width - 2 * SPACING
-        thick = max(4.0, round(row - 2 * SPACING))
-        middle, name_side = Qt.AlignmentFlag.AlignVCenter, Qt.AlignmentFlag.AlignLeft
-        best = int(np.argmax(self._values))
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        for place, number in enumerate(shown):
+        length, thick = max(right - left, 1.0), max(4.0, float(round(row - 2 * SPACING)))
+        theme, best = self._theme, int(np.argmax(self._values))
+        track, accent, other = theme.color("grid"), theme.color("accent"), theme.color("secondary", 0.7)
+        painter.setFont(plain)
+        painter.setPen(theme.color("secondary"))
+        for place, (number, name) in enumerate(zip(shown, names, strict=True)):
             value, top = min(max(float(self._values[number]), 0.0), 1.0), place * row
-            first = number == best
-            track = QRectF(left, round(top + (row - thick) / 2), max(right - left, 1.0), thick)
-            painter.setPen(Qt.PenStyle.NoPen)
-            painter.setBrush(self._theme.color("grid"))
-            painter.drawRoundedRect(track, 2, 2)
-            if track.width() * value >= 0.5:
-                painter.setBrush(self._theme.color("accent") if first else self._theme.color("secondary", 0.7))
-                painter.drawRoundedRect(
-                    QRectF(track.topLeft(), track.size()).adjusted(0, 0, -track.width() * (1 - value), 0), 2, 2
-                )
-            painter.setFont(bold if first else plain)
-            painter.setPen(self._theme.color("text" if first else "secondary"))
-            name = metrics.elidedText(self._classes[number], Qt.TextElideMode.ElideRight, name_width + 1)
-            painter.drawText(QRectF(0, top, name_width + 1, row), int(middle | name_side), name)
-            figures = QRectF(right + SPACING, top, value_width + SPACING, row)
-            painter.drawText(figures, int(middle | Qt.AlignmentFlag.AlignRight), f"{value:.2f}")
+            if number == best:
+                painter.setFont(bold)
+                painter.setPen(theme.color("text"))
+            bar = float(round(top + (row - thick) / 2))
+            painter.fillRect(QRectF(left, bar, length, thick), track)
+            painter.fillRect(QRectF(left, bar, length * value, thick), accent if number == best else other)
+            painter.drawText(QRectF(0, top, name_width + 1, row), _LEFT, name)
+            painter.drawText(QRectF(right + SPACING, top, value_width + SPACING, row), _RIGHT, f"{value:.2f}")
+            if number == best:
+                painter.setFont(plain)
+                painter.setPen(theme.color("secondary"))
+
+    def _paint_sentence(self, painter: QPainter) -> None:
+        """What there is to say instead of an answer."""
+        painter.setFont(_tabular(self.font(), size=FONT_BASE))
+        painter.setPen(self._theme.color("secondary" if self._values is None else "error"))
+        room = QRectF(self.rect()).adjusted(2 * SPACING, 0, -2 * SPACING, 0)
+        painter.drawText(room, _CENTRE, _EMPTY if self._values is None else f"{_BROKEN}.")
 
     def _rows(self) -> int:
         return max(1, len(self._classes) if len(self._classes) <= _MOST_FIXED else _RANKED)

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PySide6.QtCore import QEvent, QMimeData, QPoint, QPointF, Qt, QUrl
 from PySide6.QtGui import (
@@ -17,19 +14,18 @@ from PySide6.QtGui import (
     QGuiApplication,
     QImage,
     QInputDevice,
+    QMouseEvent,
     QPixmap,
     QPointingDevice,
     QPointingDeviceUniqueId,
     QTabletEvent,
 )
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QToolButton
+from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
-from gui.drawing import Drawing
-from gui.strokes import SIDE, Dab, curve, erase, paint, pressed_radius, square_in
+from gui.strokes import SIDE, square_in
 from gui.theme import DARK, LIGHT
-from gui.views.canvas_tools import CanvasTools
 from gui.views.digit_canvas import DigitCanvas
 
 Pixels = NDArray[np.uint8]
@@ -114,16 +110,24 @@ def test_what_is_emitted_is_owned_and_cannot_be_written_to(canvas: DigitCanvas, 
     np.testing.assert_array_equal(drawing, before)
 
 
+def send_mouse(canvas: DigitCanvas, kind: QEvent.Type, *, x: float, y: float) -> None:
+    """The event alone, where QTest would also let the event loop turn."""
+    at = QPointF(place(canvas, x, y))
+    QApplication.sendEvent(
+        canvas, QMouseEvent(kind, at, canvas.mapToGlobal(at), LEFT, LEFT, Qt.KeyboardModifier.NoModifier)
+    )
+
+
 def test_many_moves_in_one_turn_are_one_change(canvas: DigitCanvas, qtbot: QtBot) -> None:
     emitted: list[object] = []
     canvas.drawing_changed.connect(emitted.append)
-    canvas._press(QPointF(20, 20), erasing=False)
+    send_mouse(canvas, QEvent.Type.MouseButtonPress, x=20, y=20)
     for step in range(50):
-        canvas._move(QPointF(20 + 4 * step, 140))
+        send_mouse(canvas, QEvent.Type.MouseMove, x=20 + 4 * step, y=140)
+    send_mouse(canvas, QEvent.Type.MouseButtonRelease, x=220, y=140)
     assert emitted == []
     qtbot.waitUntil(lambda: len(emitted) > 0)
     assert len(emitted) == 1
-    canvas._release()
 
 
 def test_the_change_is_told_while_the_pen_is_down(canvas: DigitCanvas, qtbot: QtBot) -> None:
@@ -516,108 +520,3 @@ def test_every_state_is_painted_at_every_size(canvas: DigitCanvas, size: tuple[i
     canvas.set_kind(channels=3, drawable=False)
     draw(canvas, (10, 10))
     canvas.grab()
-
-
-# Geometry and the tools
-
-
-@given(st.integers(1, 3000), st.integers(1, 3000), st.floats(0, 1), st.floats(0, 1))
-def test_the_square_is_centred_and_its_mapping_is_undone_by_its_inverse(
-    width: int, height: int, across: float, down: float
-) -> None:
-    square = square_in(width=width, height=height, margin=1)
-    assert square.side == max(1, min(width, height) - 2)
-    assert abs((width - square.side) / 2 - square.left) <= 0.5
-    assert abs((height - square.side) / 2 - square.top) <= 0.5
-    x, y = square.to_widget(x=across * SIDE, y=down * SIDE)
-    assert square.to_canvas(x=x, y=y) == pytest.approx((across * SIDE, down * SIDE), abs=1e-6)
-
-
-def test_a_stroke_covers_the_area_of_a_capsule() -> None:
-    raster = np.zeros((SIDE, SIDE), np.uint8)
-    paint(raster, Dab(80, 90, 10), Dab(180, 150, 10))
-    assert float(raster.sum()) / 255 == pytest.approx(np.pi * 100 + 20 * np.hypot(100, 60), rel=0.01)
-    erase(raster, Dab(80, 90, 14), Dab(180, 150, 14))
-    assert not raster.any()
-
-
-def test_strokes_beyond_the_edge_are_cut_off() -> None:
-    raster = np.zeros((SIDE, SIDE), np.uint8)
-    paint(raster, Dab(-500, -500, 10), Dab(-400, -450, 10))
-    assert not raster.any()
-    paint(raster, Dab(-20, 100, 10), Dab(900, 100, 10))
-    assert raster[100].all()
-
-
-def test_a_curve_starts_and_ends_where_it_should_in_small_steps() -> None:
-    segments = list(curve(Dab(0, 0, 5), Dab(50, 0, 6), Dab(50, 50, 7)))
-    assert segments[0][0] == Dab(0, 0, 5)
-    assert segments[-1][1] == Dab(50, 50, 7)
-    assert all(first[1] == second[0] for first, second in pairwise(segments))
-    assert max(np.hypot(b.x - a.x, b.y - a.y) for a, b in segments) < 4
-
-
-def test_corners_of_a_fast_mouse_are_rounded() -> None:
-    """Between far apart places the path is a curve: it does not reach the corner itself."""
-    drawing = Drawing()
-    drawing.begin(Dab(40, 40, 6), erasing=False)
-    drawing.extend(Dab(240, 40, 6))
-    drawing.extend(Dab(240, 240, 6))
-    drawing.end()
-    assert drawing.pixels[40, 240] == 0
-    assert drawing.pixels[40, 100] == drawing.pixels[200, 240] == 255
-
-
-def test_pressure_is_kept_within_bounds() -> None:
-    assert pressed_radius(20, 0.5) == 10
-    assert pressed_radius(20, -1) == 7.5
-    assert pressed_radius(20, 9) == 12.5
-
-
-def test_the_history_is_bounded() -> None:
-    drawing = Drawing()
-    for step in range(150):
-        drawing.begin(Dab(10 + step, 20, 5), erasing=False)
-        drawing.end()
-    undone = 0
-    while drawing.undo():
-        undone += 1
-    assert undone == 100
-
-
-def test_the_tools_say_what_is_wanted(qtbot: QtBot) -> None:
-    tools = CanvasTools()
-    qtbot.addWidget(tools)
-    with qtbot.waitSignal(tools.brush_size_changed, check_params_cb=lambda size: size == 40):
-        tools.set_brush_size(40)
-    assert tools.brush_size == 40
-    with qtbot.waitSignal(tools.eraser_toggled, check_params_cb=bool):
-        tools.set_eraser(True)
-    tools.set_undo_available(True)
-    tools.set_clear_available(True)
-    for name, wanted in (
-        ("undo", tools.undo_requested),
-        ("clear", tools.clear_requested),
-        ("image_open", tools.open_requested),
-        ("paste", tools.paste_requested),
-        ("sample", tools.sample_requested),
-    ):
-        button = tools.findChild(QToolButton, f"canvas_{name}")
-        assert button is not None
-        assert button.accessibleName()
-        assert button.toolTip().endswith(".")
-        with qtbot.waitSignal(wanted):
-            button.click()
-    tools.set_sample_available(False, why_not="The dataset is not loaded yet.")
-    sample = tools.findChild(QToolButton, "canvas_sample")
-    assert sample is not None
-    assert not sample.isEnabled()
-    assert sample.toolTip() == "The dataset is not loaded yet."
-
-
-def test_the_tools_fit_a_narrow_dock(qtbot: QtBot) -> None:
-    tools = CanvasTools()
-    qtbot.addWidget(tools)
-    tools.setStyleSheet(LIGHT.stylesheet())
-    tools.set_theme(LIGHT)
-    assert tools.minimumSizeHint().width() <= 220 - 24
