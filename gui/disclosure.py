@@ -79,7 +79,7 @@ class Disclosure(TextButton):
         return QPalette.ColorRole.Text if active else QPalette.ColorRole.PlaceholderText
 
     def _mark_width(self) -> int:
-        return 2 * SPACING
+        return 3 * SPACING
 
     def _paint_mark(self, painter: QPainter) -> None:
         color = self.palette().color(self._color_role())

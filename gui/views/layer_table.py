@@ -4,34 +4,31 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QSize, Qt
-from PySide6.QtWidgets import (
-    QAbstractItemView,
-    QHeaderView,
-    QLabel,
-    QSizePolicy,
-    QTableWidget,
-    QTableWidgetItem,
-    QVBoxLayout,
-    QWidget,
-)
+from PySide6.QtCore import QPointF, QRectF, QSize, Qt
+from PySide6.QtGui import QPainter, QPaintEvent
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QSizePolicy, QVBoxLayout, QWidget
 
 from gui import numbers
-from gui.theme import FONT_SMALL, SPACING
+from gui.disclosure import Disclosure
+from gui.sample_charts import Chart
+from gui.theme import SPACING, Theme
 
 if TYPE_CHECKING:
     from engine.inspection.shapes import LayerRow, LayerTable
 
-ROW_HEIGHT = 20  # px
-MOST_ROWS = 14  # rows shown at once; more of them scroll
+ROW_HEIGHT = 18  # px
+FIRST_ROWS = 12  # rows of a deeper network shown at once; the rest unfold
+COLUMN_GAP = 10  # px
+SMALLEST_NAME = 40  # px the first column keeps when the others need much
 COLUMNS = ("Layer", "Kernel", "Output", "Params", "FLOPs")
-HEADINGS = (
+MEANINGS = (
     "The layer's name in the network",
-    "Height × width of its kernel, in pixels",
+    "Height × width of its kernel or pooling window, in pixels",
     "Shape of what it gives for one sample: channels × height × width, or features",
     "Numbers that training changes",
-    "Floating-point operations for one sample forward; a multiplication and an addition count as two",
+    "Floating-point operations for one sample, forward; a multiplication and an addition count as two",
 )
+ELIDE = Qt.TextElideMode.ElideMiddle
 
 
 class LayerTableView(QWidget):
@@ -43,87 +40,125 @@ class LayerTableView(QWidget):
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(SPACING)
+        self._rows = LayerRows(parent=self)
+        self._rows.setObjectName("layer_rows")
+        self._rows.setAccessibleName("Layers of the network")
+        self._rest = LayerRows(headed=False, parent=self)
+        self._all = Disclosure("All layers", self._rest, self)
+        self._all.setObjectName("layer_all")
         self._totals = QLabel(self)
         self._totals.setObjectName("layer_totals")
         self._totals.setProperty("role", "note")
         self._totals.setTextFormat(Qt.TextFormat.PlainText)
         self._totals.setWordWrap(True)
-        self._rows = _Rows(self)
-        column.addWidget(self._rows)
-        column.addWidget(self._totals)
+        last = QHBoxLayout()
+        last.addWidget(self._totals, 1)
+        last.addWidget(self._all)
+        for widget in (self._rows, self._rest):
+            column.addWidget(widget)
+        column.addLayout(last)
         self.set_message("The network's layers appear here.")
 
     def set_table(self, table: LayerTable) -> None:
         """Show the layers of a network."""
-        self._rows.show_rows(table.rows)
+        first, rest = table.rows[:FIRST_ROWS], table.rows[FIRST_ROWS:]
+        widths = column_widths(self._rows, table.rows)
+        self._rows.set_rows(first, widths)
+        self._rest.set_rows(rest, widths)
         self._rows.setVisible(True)
+        self._rest.setVisible(bool(rest) and self._all.isChecked())
+        self._all.setVisible(bool(rest))
+        self._all.setToolTip(f"<p>{len(rest)} more layers</p>")
         self._totals.setText(totals(parameters=table.parameters, flops=table.flops))
         self.setAccessibleDescription(f"{len(table.rows)} layers, {self._totals.text()}")
 
     def set_message(self, text: str) -> None:
         """Show a sentence instead: what is awaited, or why there are no layers to show."""
-        self._rows.setVisible(False)
+        for widget in (self._rows, self._rest, self._all):
+            widget.setVisible(False)
         self._totals.setText(text)
 
+    def set_theme(self, theme: Theme) -> None:
+        self._rows.set_theme(theme)
+        self._rest.set_theme(theme)
 
-class _Rows(QTableWidget):
-    def __init__(self, parent: QWidget) -> None:
-        super().__init__(0, len(COLUMNS), parent)
-        self.setObjectName("layer_rows")
-        self.setAccessibleName("Layers of the network")
-        font = self.font()
-        font.setPixelSize(FONT_SMALL)
-        self.setFont(font)
-        self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
-        self.setSelectionMode(QAbstractItemView.SelectionMode.NoSelection)
-        self.setShowGrid(False)
-        self.setWordWrap(False)
-        self.setTextElideMode(Qt.TextElideMode.ElideMiddle)
-        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+
+class LayerRows(Chart):
+    """The rows, painted: the numbers' columns as wide as they need, the names with what is left.
+
+    Args:
+        headed: with the columns' headings.
+    """
+
+    def __init__(self, *, headed: bool = True, parent: QWidget | None = None) -> None:
+        super().__init__(parent=parent)
+        self._headed = headed
+        self._rows: tuple[LayerRow, ...] = ()
+        self._widths: list[int] = []
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
-        self.verticalHeader().setVisible(False)
-        self.verticalHeader().setMinimumSectionSize(ROW_HEIGHT)
-        self.verticalHeader().setDefaultSectionSize(ROW_HEIGHT)
-        header = self.horizontalHeader()
-        header.setFont(font)
-        header.setFixedHeight(ROW_HEIGHT + SPACING)
-        header.setMinimumSectionSize(24)
-        header.setHighlightSections(False)
-        header.setSectionsClickable(False)
-        header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
-        header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
-        for place, (name, meaning) in enumerate(zip(COLUMNS, HEADINGS, strict=True)):
-            item = QTableWidgetItem(name)
-            item.setTextAlignment(_side(place))
-            item.setToolTip(f"<p>{meaning}</p>")
-            self.setHorizontalHeaderItem(place, item)
 
-    def show_rows(self, rows: tuple[LayerRow, ...]) -> None:
-        self.setRowCount(len(rows))
-        for number, row in enumerate(rows):
-            tip = f"<p>{describe(row)}</p>"
-            for place, text in enumerate(cells(row)):
-                item = QTableWidgetItem(text)
-                item.setTextAlignment(_side(place))
-                item.setToolTip(tip)
-                self.setItem(number, place, item)
+    def set_rows(self, rows: tuple[LayerRow, ...], widths: list[int]) -> None:
+        """Show `rows`; `widths` in px of all columns but the first."""
+        self._rows, self._widths = rows, widths
         self.updateGeometry()
+        self.update()
 
     def sizeHint(self) -> QSize:
-        rows = min(self.rowCount(), MOST_ROWS)
-        frame = 2 * self.frameWidth()
-        return QSize(200, rows * ROW_HEIGHT + self.horizontalHeader().height() + frame)
+        return QSize(SMALLEST_NAME + sum(self._widths), (len(self._rows) + self._headed) * ROW_HEIGHT)
 
     def minimumSizeHint(self) -> QSize:
-        return QSize(120, self.sizeHint().height())
+        return QSize(SMALLEST_NAME, self.sizeHint().height())
+
+    def describe(self, position: QPointF) -> str:
+        line = int(position.y() // ROW_HEIGHT) - self._headed
+        if line < 0:
+            return next(
+                (m for m, (x, w) in zip(MEANINGS, self._places(), strict=True) if x <= position.x() < x + w), ""
+            )
+        return describe(self._rows[line]) if line < len(self._rows) else ""
+
+    def paintEvent(self, event: QPaintEvent, /) -> None:  # noqa: ARG002
+        painter = QPainter(self)
+        if self._headed:
+            painter.setPen(self.theme.color("border"))
+            painter.drawLine(QPointF(0, ROW_HEIGHT - 0.5), QPointF(self.width(), ROW_HEIGHT - 0.5))
+            self._paint_line(painter, 0, COLUMNS, role="secondary")
+        for number, row in enumerate(self._rows, start=int(self._headed)):
+            self._paint_line(painter, number, cells(row), role="text" if row.parameters else "secondary")
+        painter.end()
+
+    def _paint_line(self, painter: QPainter, number: int, texts: tuple[str, ...], *, role: str) -> None:
+        painter.setPen(self.theme.color(role))
+        for place, (text, (x, width)) in enumerate(zip(texts, self._places(), strict=True)):
+            side = Qt.AlignmentFlag.AlignRight if place else Qt.AlignmentFlag.AlignLeft
+            shown = self.fontMetrics().elidedText(text, ELIDE, width)
+            painter.drawText(
+                QRectF(x, number * ROW_HEIGHT, width, ROW_HEIGHT), side | Qt.AlignmentFlag.AlignVCenter, shown
+            )
+
+    def _places(self) -> list[tuple[int, int]]:
+        """Left end and width of each column, in px."""
+        name = max(SMALLEST_NAME, self.width() - sum(self._widths) - COLUMN_GAP * len(self._widths))
+        places = [(0, name)]
+        for width in self._widths:
+            left, taken = places[-1]
+            places.append((left + taken + COLUMN_GAP, width))
+        return places
+
+
+def column_widths(widget: QWidget, rows: tuple[LayerRow, ...]) -> list[int]:
+    """Px that each column but the first needs in the widget's font, headings included."""
+    metrics = widget.fontMetrics()
+    lines = [COLUMNS, *(cells(row) for row in rows)]
+    return [max(metrics.horizontalAdvance(line[place]) for line in lines) + 1 for place in range(1, len(COLUMNS))]
 
 
 def cells(row: LayerRow) -> tuple[str, str, str, str, str]:
     """A row as the table writes it, an empty cell where there is nothing to count."""
     return (
         row.name,
-        row.kernel,
-        row.output_shape and "×".join(str(n) for n in row.output_shape),
+        _by(row.kernel),
+        _by(row.output_shape),
         compact(row.parameters) if row.parameters else "",
         compact(row.flops) if row.flops else "",
     )
@@ -131,10 +166,9 @@ def cells(row: LayerRow) -> tuple[str, str, str, str, str]:
 
 def describe(row: LayerRow) -> str:
     """A row in full."""
-    shape = "×".join(str(n) for n in row.output_shape)
-    kernel = f", kernel {row.kernel}" if row.kernel else ""
+    kernel = f", kernel {_by(row.kernel)}" if row.kernel else ""
     counts = f"{numbers.count(row.parameters)} parameters, {numbers.count(row.flops)} FLOPs a sample"
-    return f"{row.name}: {row.kind}{kernel}<br>Output {shape}<br>{counts}"
+    return f"{row.name}: {row.kind}{kernel}\nOutput {_by(row.output_shape)}\n{counts}"
 
 
 def totals(*, parameters: int, flops: int) -> str:
@@ -157,6 +191,5 @@ def compact(number: int) -> str:
     return f"{value:.{digits}f}{numbers.THIN}{prefix}"
 
 
-def _side(place: int) -> Qt.AlignmentFlag:
-    side = Qt.AlignmentFlag.AlignLeft if place == 0 else Qt.AlignmentFlag.AlignRight
-    return side | Qt.AlignmentFlag.AlignVCenter
+def _by(shape: tuple[int, ...]) -> str:
+    return "×".join(str(n) for n in shape)

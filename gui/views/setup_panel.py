@@ -157,7 +157,7 @@ class SetupPanel(QWidget):
         content.setObjectName("setup_content")
         column = QVBoxLayout(content)
         column.setContentsMargins(PANEL_MARGIN, PANEL_MARGIN, PANEL_MARGIN, PANEL_MARGIN)
-        column.setSpacing(4 * SPACING)
+        column.setSpacing(3 * SPACING)
         self._sections = {part: Section(part, catalog=CATALOGS.get(part), parent=content) for part in PARTS}
         for part, section in self._sections.items():
             column.addWidget(section)
