@@ -127,6 +127,10 @@ class Series:
         """Values in a bucket: 1 as long as every value stands for itself."""
         return self._width
 
+    @property
+    def has_smoothing(self) -> bool:
+        return bool(self._smoothed.shape[1])
+
     def __len__(self) -> int:
         return self.buckets
 
@@ -171,7 +175,7 @@ class Series:
         self._low[where], self._high[where] = low, high
         self._sum[where], self._finite[where] = total, number
         self._value[where] = values[ends]
-        if self._smoothed.shape[1]:
+        if self.has_smoothing:
             self._smoothed[where] = self._smoother.extend(values)[ends]
         self._values += len(steps)
 
@@ -260,7 +264,7 @@ class Series:
             maximum=float(self._high[i]),
             mean=float(self._sum[i] / self._finite[i]) if self._finite[i] else float("nan"),
             last=float(self._value[i]),
-            smoothed=float(self._smoothed[i, weight_index]) if self._smoothed.shape[1] else float("nan"),
+            smoothed=float(self._smoothed[i, weight_index]) if self.has_smoothing else float("nan"),
             exact=self._width == 1 or (i == self.buckets - 1 and self._values % self._width == 1),
         )
 

@@ -1,0 +1,1 @@
+"""A plot of long, growing lines that costs little to redraw."""

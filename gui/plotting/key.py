@@ -1,0 +1,118 @@
+"""Key: the strip above a plot that says what each line is and reads its value."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from PySide6.QtCore import QPointF, QRectF, QSize, Qt
+from PySide6.QtGui import QColor, QFont, QFontMetrics, QPainter, QPaintEvent, QPen
+from PySide6.QtWidgets import QSizePolicy, QWidget
+
+from gui.plotting.chart import TraceStyle, chart_font, mixed
+from gui.theme import PANEL_MARGIN, SPACING, Theme
+
+HEIGHT = 22  # px
+SWATCH = 20  # px
+GAP = 12  # px between entries
+
+
+@dataclass(frozen=True, slots=True)
+class KeyEntry:
+    """One line of the plot: how it is drawn, what it is called (and shorter), and its value.
+
+    `widest` is the longest text the value may become: the entry keeps that width, so that nothing moves.
+    """
+
+    role: str
+    style: TraceStyle
+    label: str
+    short: str
+    value: str
+    widest: str
+
+
+class Key(QWidget):
+    """A title and the entries, in one row. Where the row is too short the labels become short, then go."""
+
+    def __init__(self, theme: Theme, title: str) -> None:
+        super().__init__()
+        self._theme = theme
+        self._title = title
+        self._entries: Sequence[KeyEntry] = ()
+        self.setFixedHeight(HEIGHT)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        self.setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)
+
+    @property
+    def entries(self) -> Sequence[KeyEntry]:
+        return self._entries
+
+    def set_theme(self, theme: Theme) -> None:
+        self._theme = theme
+        self.update()
+
+    def set_entries(self, entries: Sequence[KeyEntry]) -> None:
+        if list(entries) != list(self._entries):
+            self._entries = tuple(entries)
+            self.setAccessibleName(", ".join([self._title, *(f"{e.label} {e.value}" for e in entries if e.value)]))
+            self.update()
+
+    def sizeHint(self) -> QSize:
+        return QSize(320, HEIGHT)
+
+    def paintEvent(self, _event: QPaintEvent) -> None:
+        with QPainter(self) as painter:
+            self.draw(painter)
+
+    def draw(self, painter: QPainter) -> None:
+        painter.fillRect(self.rect(), QColor(self._theme.panel))
+        title_font = chart_font()
+        title_font.setWeight(QFont.Weight.DemiBold)
+        painter.setFont(title_font)
+        painter.setPen(QColor(self._theme.text))
+        middle = Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft
+        painter.drawText(QRectF(PANEL_MARGIN, 0, self.width(), HEIGHT), middle, self._title)
+        start = PANEL_MARGIN + QFontMetrics(title_font).horizontalAdvance(self._title) + GAP
+        painter.setFont(chart_font())
+        metrics = QFontMetrics(chart_font())
+        labels = self._labels(metrics, self.width() - start)
+        x = float(start)
+        for entry, label in zip(self._entries, labels, strict=True):
+            self._draw_swatch(painter, entry, x)
+            x += SWATCH + SPACING
+            painter.setPen(QColor(self._theme.secondary))
+            painter.drawText(QRectF(x, 0, 400, HEIGHT), middle, label)
+            x += metrics.horizontalAdvance(label) + (SPACING if label else 0)
+            painter.setPen(QColor(self._theme.text))
+            painter.drawText(QRectF(x, 0, 400, HEIGHT), middle, entry.value)
+            x += metrics.horizontalAdvance(entry.widest) + GAP
+
+    def _labels(self, metrics: QFontMetrics, room: float) -> list[str]:
+        """The longest labels that fit."""
+        fixed = sum(SWATCH + 2 * SPACING + metrics.horizontalAdvance(e.widest) + GAP for e in self._entries) - GAP
+        for labels in ([e.label for e in self._entries], [e.short for e in self._entries]):
+            if fixed + sum(metrics.horizontalAdvance(label) for label in labels) <= room:
+                return labels
+        return ["" for _ in self._entries]
+
+    def _draw_swatch(self, painter: QPainter, entry: KeyEntry, x: float) -> None:
+        color, panel = QColor(getattr(self._theme, entry.role)), QColor(self._theme.panel)
+        pen = QPen(mixed(color, panel) if entry.style == "band" else color, 1 if entry.style == "band" else 2)
+        pen.setCapStyle(Qt.PenCapStyle.FlatCap)
+        if entry.style == "dashed":
+            pen.setDashPattern([3, 1.5])
+        elif entry.style == "dotted":
+            pen.setDashPattern([1, 1.5])
+        painter.setPen(pen)
+        y = HEIGHT / 2
+        painter.drawLine(QPointF(x, y), QPointF(x + SWATCH, y))
+        painter.save()
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing, True)
+        painter.setPen(QPen(panel, 1))
+        painter.setBrush(color)
+        if entry.style == "dashed":
+            painter.drawEllipse(QPointF(x + SWATCH / 2, y), 4, 4)
+        elif entry.style == "dotted":
+            painter.drawRect(QRectF(x + SWATCH / 2 - 3.5, y - 3.5, 7, 7))
+        painter.restore()

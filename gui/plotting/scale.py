@@ -1,0 +1,144 @@
+"""The arithmetic of a plot: ranges that change seldom, ticks, and lines reduced to the screen's columns. No Qt."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from gui.numbers import THIN
+from gui.series import Floats, zigzag
+
+GROWTH = 1.5  # by which the x range grows when the data reach its end
+_KEEP = 0.55  # of the y range; a range filled less than this shrinks
+_LOG_STEP = 0.25  # decades; limits of a logarithmic range are multiples
+SMALLEST = 1e-12  # where nothing positive is seen, zeros of a logarithmic axis are drawn here
+
+
+class Range(NamedTuple):
+    """An interval of an axis in the axis' own units: log₁₀ where the axis is logarithmic."""
+
+    low: float
+    high: float
+
+    @property
+    def span(self) -> float:
+        return self.high - self.low
+
+    def zoomed(self, factor: float, *, around: float) -> Range:
+        """`factor` below 1 shows less. Stops where floats run out."""
+        zoomed = Range(around + (self.low - around) * factor, around + (self.high - around) * factor)
+        room = max(abs(self.low), abs(self.high), 1e-9)
+        return zoomed if 1e-9 * room < zoomed.span < 1e15 else self
+
+    def moved(self, distance: float) -> Range:
+        return Range(self.low + distance, self.high + distance)
+
+
+def grown(current: Range, reached: float, *, total: float | None, least: float) -> Range:
+    """The x range that shows 0 … `reached` and has room to grow, changed as seldom as possible.
+
+    Args:
+        total: where the run will end, if that is known; the range stops there once it comes near.
+        least: the first range's length.
+    """
+    end = current.high if current.low == 0.0 else 0.0
+    if reached <= end and not (total is not None and end > total >= reached):
+        return Range(0.0, end) if end > 0 else Range(0.0, least)
+    end = max(reached * GROWTH, least)
+    if total is not None and total >= reached and end > 0.7 * total:
+        end = total
+    return Range(0.0, end)
+
+
+def fitted(current: Range | None, low: float, high: float, *, log: bool) -> Range:
+    """The y range that shows `low` … `high`: the current one while that still fits and is well filled."""
+    if current is not None and current.low <= low and high <= current.high and high - low >= _KEEP * current.span:
+        return current
+    if log:
+        bottom, top = math.floor(low / _LOG_STEP - 0.2) * _LOG_STEP, math.ceil(high / _LOG_STEP + 0.2) * _LOG_STEP
+        return Range(bottom, max(top, bottom + 0.5))
+    if low >= 0 and (low < 0.5 * high or high == 0):
+        if current is not None and current.low == 0 and _KEEP < high / current.high <= 1:
+            return current
+        step = nice_step(max(high, 1e-9) / 8)
+        return Range(0.0, (math.floor(high / step) + 1) * step)
+    step = nice_step(max(high - low, abs(high) * 1e-6, 1e-12) / 4)
+    return Range((math.ceil(low / step) - 1) * step, (math.floor(high / step) + 1) * step)
+
+
+def nice_step(rough: float) -> float:
+    """The smallest of 1, 2, 5 · 10ⁿ that is not below `rough` > 0."""
+    power = 10.0 ** math.floor(math.log10(rough))
+    return next((m * power for m in (1.0, 2.0, 5.0) if m * power >= rough * (1 - 1e-9)), 10.0 * power)
+
+
+def linear_ticks(shown: Range, most: int, *, whole: bool = False) -> list[float]:
+    """At most about `most` round places in the range; whole numbers only if asked for."""
+    step = nice_step(max(shown.span, 1e-300) / max(most, 1))
+    if whole:
+        step = max(step, 1.0)
+    first, last = math.ceil(shown.low / step - 1e-9), math.floor(shown.high / step + 1e-9)
+    return [n * step for n in range(first, min(last, first + 50) + 1)]
+
+
+def log_ticks(shown: Range, most: int) -> list[float]:
+    """Round values on a logarithmic axis, as their log₁₀: decades, or 1, 2, 5 where few decades are seen."""
+    if shown.span < 0.7:
+        low = 10.0 ** max(min(shown.low, 300.0), -300.0)
+        high = 10.0 ** max(min(shown.high, 300.0), -300.0)
+        values = linear_ticks(Range(low, high), most)
+        return [math.log10(v) for v in values if v > 0]
+    every = max(1, math.ceil(shown.span / max(most, 1)))
+    decades = range(math.floor(shown.low / every) * every, math.ceil(shown.high) + 1, every)
+    steps = (1, 2, 5) if every == 1 and shown.span * 3 <= most + 1 else (1,)
+    ticks = [decade + math.log10(m) for decade in decades for m in steps]
+    return [tick for tick in ticks if shown.low - 1e-9 <= tick <= shown.high + 1e-9]
+
+
+def tick_text(value: float, step: float) -> str:
+    """A tick's number with the digits that its distance to the next calls for, thousands apart by thin spaces."""
+    if value == 0:
+        return "0"
+    if abs(value) >= 1e7 or abs(value) < 1e-4:
+        mantissa, exponent = f"{value:.2e}".split("e")
+        return f"{mantissa.rstrip('0').rstrip('.')}e{int(exponent)}".replace("-", "−")
+    digits = max(0, min(8, -math.floor(math.log10(max(abs(step), 1e-12)) + 1e-9)))
+    return f"{value:,.{digits}f}".replace(",", THIN).replace("-", "−")
+
+
+def to_log(values: Floats, floor: float) -> Floats:
+    """log₁₀ with everything at or below `floor` drawn there; NaN stays."""
+    return np.log10(np.maximum(values, floor))
+
+
+def columns(x: Floats, low: Floats, high: Floats) -> tuple[Floats, Floats]:
+    """A polyline through the intervals at `x` in pixels (n,), ascending: at most 2 points for each pixel column.
+
+    The extremes in a column are the extremes of its intervals. NaN where a whole column is a gap.
+    """
+    if not len(x):
+        return x, low
+    column = np.floor(x)
+    starts = np.flatnonzero(np.diff(column, prepend=column[0] - 1))
+    if len(starts) * 2 > len(x):
+        return (x, low) if np.array_equal(low, high, equal_nan=True) else zigzag(x, low, high)
+    return zigzag(column[starts] + 0.5, np.fmin.reduceat(low, starts), np.fmax.reduceat(high, starts))
+
+
+def thinned(x: Floats, y: Floats) -> tuple[Floats, Floats]:
+    """The last point in each pixel column, for a line that is smooth already."""
+    if len(x) < 2:
+        return x, y
+    keep = np.append(np.diff(np.floor(x)) > 0, True)
+    return x[keep], y[keep]
+
+
+def pieces(y: Floats) -> list[slice]:
+    """The stretches without NaN."""
+    finite = np.isfinite(y)
+    if finite.all():
+        return [slice(0, len(y))] if len(y) else []
+    edges = np.flatnonzero(np.diff(np.concatenate(([False], finite, [False])).astype(np.int8)))
+    return [slice(int(a), int(b)) for a, b in zip(edges[::2], edges[1::2], strict=True)]
