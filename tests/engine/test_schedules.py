@@ -86,11 +86,14 @@ LOSSES_SEEN = (2.0, 1.5, 1.5, 1.49999, 1.51, 1.6, 1.4, 1.4, 1.4, 1.4, 1.4, 1.4, 
 
 @pytest.mark.parametrize("patience", [0, 1, 3])
 @pytest.mark.parametrize("minimum", [0.0, 0.2])
-def test_reduce_on_plateau_equals_torchs(patience: int, minimum: float) -> None:
+@pytest.mark.parametrize("threshold", [0.0, 1e-3])
+def test_reduce_on_plateau_equals_torchs(*, patience: int, minimum: float, threshold: float) -> None:
     one = optimizer()
-    theirs = lr_scheduler.ReduceLROnPlateau(one, factor=0.5, patience=patience, threshold=1e-3, min_lr=minimum * BASE)
+    theirs = lr_scheduler.ReduceLROnPlateau(
+        one, factor=0.5, patience=patience, threshold=threshold, min_lr=minimum * BASE
+    )
     params = SCHEDULES["reduce_on_plateau"].resolve(
-        {"factor": 0.5, "patience": patience, "threshold": 1e-3, "minimum": minimum}, part="schedule"
+        {"factor": 0.5, "patience": patience, "threshold": threshold, "minimum": minimum}, part="schedule"
     )
     state = PlateauState()
     seen = []
