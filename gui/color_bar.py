@@ -11,8 +11,7 @@ from gui.colormap import diverging, packed
 from gui.theme import FONT_SMALL, SPACING, Theme, base_font
 
 BAR_WIDTH, BAR_HEIGHT = 216, 16  # px; the width holds `OWN_SCALE`
-GRADIENT_HEIGHT = 8  # px
-NUMBER_WIDTH = 52  # px; the longest limit, −1.5e-10, fits
+GRADIENT_WIDTH, GRADIENT_HEIGHT = 96, 8  # px; the width beside two numbers
 OWN_SCALE = "each filter on its own scale"
 
 
@@ -72,11 +71,11 @@ def paint_bar(painter: QPainter, area: QRectF, *, theme: Theme, limit: float | N
         painter.drawText(area, Qt.AlignmentFlag.AlignRight | middle, OWN_SCALE)
         gradient.setWidth(area.width() - words)
     else:
-        numbers = QRectF(area.left(), area.top(), NUMBER_WIDTH - SPACING, area.height())
-        painter.drawText(numbers, Qt.AlignmentFlag.AlignRight | middle, negative(limit))
-        numbers.moveRight(area.right())
-        painter.drawText(numbers, Qt.AlignmentFlag.AlignLeft | middle, positive(limit))
-        gradient.adjust(NUMBER_WIDTH, 0, -NUMBER_WIDTH, 0)
+        painter.drawText(area, Qt.AlignmentFlag.AlignRight | middle, positive(limit))
+        gradient.setRight(area.right() - painter.fontMetrics().horizontalAdvance(positive(limit)) - 2 * SPACING)
+        gradient.setLeft(gradient.right() - GRADIENT_WIDTH)
+        before = QRectF(area.left(), area.top(), gradient.left() - 2 * SPACING - area.left(), area.height())
+        painter.drawText(before, Qt.AlignmentFlag.AlignRight | middle, negative(limit))
     words_of_map = np.ascontiguousarray(packed(diverging(theme))[None, 1:])
     image = QImage(words_of_map.data, words_of_map.shape[1], 1, words_of_map.nbytes, QImage.Format.Format_RGB32)
     painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 WHOLE_SCALE_FROM = 6  # px a value: from here on every value is equally large, below that space counts more
-SEPARATED_FROM = 4.0  # px a kernel has at least to be set apart from its neighbour by a line
+SEPARATED_FROM = (6, 16, 48)  # px: from such widths on, kernels have one, two, three lines between them
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,10 +84,10 @@ class Mosaic:
         self.width, self.height = width, height
         filters, channels, tall, wide = shape
         layout = tile_layout(filters, width - 2 * line, height - 2 * line, channels * wide / tall, gap=gap + 2 * line)
-        separators = line * (channels - 1)
-        if layout.tile_width - separators < SEPARATED_FROM * channels:
-            separators = 0
-        scale = min((layout.tile_width - separators) / (channels * wide), layout.tile_height / tall)
+        kernel_width = min(layout.tile_width / channels, layout.tile_height * wide / tall)
+        separator = line * sum(kernel_width >= width * line for width in SEPARATED_FROM)
+        room = layout.tile_width - separator * (channels - 1)
+        scale = min(room / (channels * wide), layout.tile_height / tall)
         if scale >= WHOLE_SCALE_FROM:
             scale = math.floor(scale)
         self.columns, self.rows = layout.columns, layout.rows
@@ -97,7 +97,7 @@ class Mosaic:
             values=wide,
             kernel=max(1, math.floor(scale * wide)),
             line=line,
-            separator=line if separators else 0,
+            separator=separator,
             gap=gap,
             room=width,
         )

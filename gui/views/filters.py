@@ -283,12 +283,12 @@ class FiltersView(QWidget):
             return _number(float(self._drawn[place])) + "  " + self._place_text(place)
         enlarged = self._grid.enlarged()
         if enlarged is not None:
-            return f"filter {enlarged} of {images.filters} · double-click or Enter shows all again"
+            return f"Filter {enlarged}. Double-click or Enter shows all again."
         if images.is_part:
             filters, channels = images.values.shape[:2]
-            part = f"first {filters} of {images.filters} filters"
+            part = f"First {filters} of {images.filters} filters"
             return part + (f", {channels} of {images.channels} channels" if channels < images.channels else "")
-        return "point at a weight to read it"
+        return "Point at a weight to read it."
 
     def _place_text(self, place: Place) -> str:
         channel = f"channel {place.channel}, " if self._drawn is not None and self._drawn.shape[1] > 1 else ""
