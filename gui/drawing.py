@@ -46,7 +46,7 @@ class Drawing:
 
     @property
     def is_empty(self) -> bool:
-        return self._stroke is None and self._state.is_empty
+        return self._state.is_empty if self._stroke is None else not self._stroke.any()
 
     @property
     def is_stroking(self) -> bool:
@@ -65,10 +65,9 @@ class Drawing:
 
     def taken(self) -> Pixels | None:
         """An owned, read-only copy of the pixels, None when there is nothing."""
-        pixels = self.pixels
-        if self._state.exact is None and not pixels.any():
+        if self.is_empty:
             return None
-        copy = pixels.copy()
+        copy = self.pixels.copy()
         copy.flags.writeable = False
         return copy
 

@@ -191,6 +191,7 @@ class DigitCanvas(QWidget):
     def tabletEvent(self, event: QTabletEvent) -> None:
         match event.type():
             case QEvent.Type.TabletPress:
+                self.setFocus(Qt.FocusReason.MouseFocusReason)
                 turned = event.pointerType() == QPointingDevice.PointerType.Eraser
                 self._press(event.position(), erasing=self._eraser or turned, pressure=event.pressure())
             case QEvent.Type.TabletMove:

@@ -96,7 +96,8 @@ def test_the_centre_of_mass_lies_at_the_centre_and_no_ink_is_lost(blots: list[tu
         assert abs(centre - 14) <= 0.5 + 1e-6 or first == 0 or last == 27
     drawn_rows, drawn_columns = np.flatnonzero(canvas.any(axis=1)), np.flatnonzero(canvas.any(axis=0))
     cell = max(np.ptp(drawn_rows) + 1, np.ptp(drawn_columns) + 1) / 20
-    assert float(fitted.sum()) * cell**2 == pytest.approx(float(canvas.sum()), rel=0.02)
+    rounded = 0.5 * (np.count_nonzero(fitted) + 80)  # half a grey level a pixel, and the faint ones around the ink
+    assert float(fitted.sum()) == pytest.approx(float(canvas.sum()) / cell**2, abs=rounded)
 
 
 def test_the_aspect_ratio_of_a_thin_stroke_is_kept() -> None:

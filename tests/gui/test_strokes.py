@@ -33,6 +33,14 @@ def test_a_stroke_covers_the_area_of_a_capsule() -> None:
     assert not raster.any()
 
 
+def test_an_eraser_leaves_no_ghost_of_ink() -> None:
+    raster = np.full((SIDE, SIDE), 255, np.uint8)
+    erase(raster, Dab(80.3, 90.7, 10), Dab(180.1, 150.2, 10))
+    left = set(raster.ravel().tolist())
+    assert {0, 255} < left
+    assert not left & set(range(1, 16))
+
+
 def test_strokes_beyond_the_edge_are_cut_off() -> None:
     raster = np.zeros((SIDE, SIDE), np.uint8)
     paint(raster, Dab(-500, -500, 10), Dab(-400, -450, 10))
