@@ -21,7 +21,7 @@ class DatasetInfo:
         shape: of one sample: (C, H, W) for images, (F,) for points.
         classes: their names; empty in regression.
         targets: values a sample's target has in regression; 1 in classification.
-        mean, std: a channel, of pixel values scaled to 0 … 1; inputs become (x − mean) / std. Points: 0 and 1.
+        mean, std: a channel, of pixel values scaled to 0 … 1; inputs become (x − mean) / std. Points: a feature.
         train_size, validation_size, test_size: samples in each split.
         drawable: a person can draw a sample as bright strokes on black.
     """

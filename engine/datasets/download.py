@@ -32,7 +32,7 @@ _PIECE_BYTES = 1 << 16
 _WAITING_PIECES = 64
 _PARTIAL = ".part"
 _LEFTOVER_SECONDS = 24 * 3600.0
-_JOIN_SECONDS = 1.0
+_JOIN_SECONDS = 0.2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import gzip
 import hashlib
-import io
 import math
 import struct
 import zlib
@@ -58,8 +57,8 @@ def read_idx(file: IO[bytes], *, gzipped: bool, shape: tuple[int | None, ...] | 
     Args:
         file: open for reading at the array's start.
         gzipped: the file is compressed.
-        shape: what the header must say, with None for a dimension of any size. Checked before memory is taken, as is
-            the limit of `MOST_BYTES`.
+        shape: what the header must say, with None for a dimension of any size. Checked before the values are read, as
+            is the limit of `MOST_BYTES`.
 
     Raises IdxError for anything but exactly such a file: empty, cut short, too long, damaged, of another kind.
     """
@@ -93,10 +92,12 @@ def _read(stream: IO[bytes], wanted: tuple[int | None, ...] | None) -> Idx:
     count = math.prod(shape)
     if count > MOST_BYTES:
         raise IdxError(f"claims {count:,} values, more than the {MOST_BYTES:,} that are read")
-    data = bytearray(count)
-    filled = _fill(stream, memoryview(data))
-    if filled < count:
-        raise IdxError(f"is cut short: {filled:,} of {count:,} values are there")
+    # Grown as the bytes arrive: a header alone cannot make the program take memory.
+    data = bytearray()
+    while piece := stream.read(min(_PIECE_BYTES, count - len(data))):
+        data += piece
+    if len(data) < count:
+        raise IdxError(f"is cut short: {len(data):,} of {count:,} values are there")
     # Reading on to the end is also what makes gzip verify its checksum.
     if stream.read(1):
         raise IdxError(f"goes on after its {count:,} values")
@@ -110,15 +111,3 @@ def _exactly(stream: IO[bytes], count: int) -> bytes:
     if len(data) < count:
         raise IdxError("is cut short in its header")
     return data
-
-
-def _fill(stream: IO[bytes], target: memoryview) -> int:
-    """Fills `target` in pieces small enough to stay in the processor's cache; returns the number of bytes read."""
-    readable = cast("io.BufferedIOBase", stream)
-    filled = 0
-    while filled < len(target):
-        count = readable.readinto(target[filled : filled + _PIECE_BYTES])
-        if not count:
-            break
-        filled += count
-    return filled

@@ -11,7 +11,7 @@ import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, cast
 
-from engine.catalog import Param, Params
+from engine.catalog import Param, Params, ParamValue
 from engine.datasets.data import Dataset, DatasetEntry, DatasetInfo, Loading, Samples
 from engine.datasets.images import NORMALIZE
 from engine.events import Preparing
@@ -77,22 +77,23 @@ Draw = Callable[[int, float, "Generator"], tuple["Tensor", "Tensor"]]
 """(how many, noise, generator) to float64 (N, 2) points and bool (N,), true for blue."""
 
 
-def _value(param: Param, params: Params) -> object:
-    return param.check(params.get(param.name, param.default), part="dataset")
+def _checked(params: Params) -> dict[str, ParamValue]:
+    return {param.name: param.check(params.get(param.name, param.default), part="dataset") for param in _PARAMS}
 
 
 def toy_info(name: str, label: str, params: Params) -> DatasetInfo:
     """The facts of the toy set called `name`. Raises InputError for settings out of range."""
-    samples = cast("int", _value(_SAMPLES, params))
+    values = _checked(params)
+    samples = cast("int", values["samples"])
     test = samples // 2
-    validation = round((samples - test) * cast("float", _value(_VALIDATION, params)))
+    validation = round((samples - test) * cast("float", values["validation"]))
     return DatasetInfo(
         name=name,
         label=label,
         shape=(2,),
         classes=CLASSES,
         mean=(0.0, 0.0),
-        std=(_SCALE, _SCALE) if _value(_SCALED, params) else (1.0, 1.0),
+        std=(_SCALE, _SCALE) if values["normalize"] else (1.0, 1.0),
         train_size=samples - test - validation,
         validation_size=validation,
         test_size=test,
@@ -104,9 +105,10 @@ def load_toy(info: DatasetInfo, params: Params, draw: Draw) -> Loading:
     import torch
 
     yield Preparing(f"Drawing {info.label}")
-    generator = torch.Generator().manual_seed(cast("int", _value(_SEED, params)))
+    values = _checked(params)
+    generator = torch.Generator().manual_seed(cast("int", values["data_seed"]))
     count = info.train_size + info.validation_size + info.test_size
-    points, blue = draw(count, cast("float", _value(_NOISE, params)), generator)
+    points, blue = draw(count, cast("float", values["noise"]), generator)
     order = torch.randperm(count, generator=generator)
     inputs = points[order].to(torch.float32)
     targets = blue[order].to(torch.int64)
