@@ -81,10 +81,11 @@ class SetupModel:
         """Something the recipe says was set otherwise."""
         recipe = self.recipe()
         for part, name, params in _recipe_parts(recipe):
-            if self.picks[part] != name and name in CATALOGS[part]:
+            if name not in CATALOGS[part]:
+                continue
+            if self.picks[part] != name:
                 return True
-            given = self._of(part)
-            if any(given.get(key) != value for key, value in params.items()):
+            if self._of(part) != self._fresh(part, name, params):
                 return True
         training = self._of("training")
         return training["epochs"] != recipe.epochs or training["batch_size"] != self._recipe_batch_size()
@@ -160,13 +161,17 @@ class SetupModel:
     def _of(self, part: str) -> dict[str, ParamValue]:
         name = self.picks.get(part, part)
         if (part, name) not in self._values:
-            recipes = {key: dict(params) for key, entry, params in _recipe_parts(self.recipe()) if entry == name}
-            given = recipes.get(part, {})
-            checked = {}
-            for param in self.params(part):
-                checked[param.name] = param.check(given.get(param.name, param.default), part=part)
-            self._values[part, name] = checked
+            given = next(
+                (params for key, entry, params in _recipe_parts(self.recipe()) if (key, entry) == (part, name)), {}
+            )
+            self._values[part, name] = self._fresh(part, name, given)
         return self._values[part, name]
+
+    def _fresh(self, part: str, name: str, given: Mapping[str, ParamValue]) -> dict[str, ParamValue]:
+        """An entry's defaults, and over them what a recipe gives."""
+        return {
+            param.name: param.check(given.get(param.name, param.default), part=part) for param in params_of(part, name)
+        }
 
     def _apply_recipe(self, *, force: bool = False) -> Notes:
         recipe = self.recipe()

@@ -7,10 +7,9 @@ import math
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from PySide6.QtCore import QPoint, QPointF, Qt
-from PySide6.QtGui import QWheelEvent
+from PySide6.QtCore import QPoint, Qt
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QCheckBox, QComboBox, QLabel, QLineEdit, QScrollArea, QWidget
+from PySide6.QtWidgets import QCheckBox, QComboBox, QLabel, QLineEdit, QScrollArea, QWidget
 from pytestqt.qtbot import QtBot
 
 from engine.catalog import Param, ParamValue
@@ -247,17 +246,13 @@ def test_the_wheel_scrolls_past_a_field_that_is_not_focused(qtbot: QtBot) -> Non
     qtbot.addWidget(area)
     area.setWidgetResizable(True)
     form = ParamForm("optimizer", ALL)
-    form.setMinimumHeight(800)
+    form.setMinimumHeight(1200)
     area.setWidget(form)
-    area.resize(300, 200)
+    area.resize(300, 600)
     area.show()
-    down = QWheelEvent(
-        QPointF(5, 5), QPointF(5, 5), QPoint(0, 0), QPoint(0, -120), Qt.MouseButton.NoButton,
-        Qt.KeyboardModifier.NoModifier, Qt.ScrollPhase.NoScrollPhase, False,
-    )  # fmt: skip
     qtbot.waitUntil(lambda: area.verticalScrollBar().maximum() > 0)
-    form.field("momentum").clearFocus()
-    QApplication.sendEvent(form.field("momentum"), down)
+    over = form.field("momentum").mapTo(area, QPoint(10, 5))
+    QTest.wheelEvent(area.windowHandle(), over, QPoint(0, -120))
     assert spin(form, "momentum").value() == 0.9
     assert area.verticalScrollBar().value() > 0
 
