@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,7 +21,9 @@ from engine.control import Change, RunControl, ScheduleChange
 from engine.datasets.library import Library
 from engine.errors import InputError
 from engine.events import Failed
+from engine.files import write_atomically
 from engine.preload import import_torch, use_one_thread
+from gui.settings import Settings, save
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,7 +31,7 @@ if TYPE_CHECKING:
     from engine.live import LiveNetwork
     from engine.tuning import Tuner
 
-FRAME = 33  # ms between two looks into the channel
+FRAME = 25  # ms between two looks into the channel
 
 
 class Cancelled(Exception):  # noqa: N818  # not an error
@@ -106,7 +109,7 @@ class _Answerer(QThread):
                 if self._ending:
                     return
                 question = self._waiting.pop(next(iter(self._waiting)))
-                asked = _Asked(lambda what, done, q=question: self.progressed.emit(q.kind, q.number, what, done))
+                asked = _Asked(partial(self.progressed.emit, question.kind, question.number))
                 self._current = (question, asked)
             try:
                 answer = question.work(asked)
@@ -167,6 +170,7 @@ class Bridge(QObject):
 
     Signals:
         events: list[Event], what a run said since the last frame.
+        frame: a frame of a run is over, events or not.
         run_ended: the run's thread is done and all its events were delivered.
         torch_ready: torch is imported; questions are answered from now on.
         preview_progressed: what is being done, and its share (float or None); `preview_ready`: a DatasetPreview;
@@ -175,13 +179,14 @@ class Bridge(QObject):
         network_changed: another network answers from now on: its filter layers, a tuple of FilterLayer.
         predicted: (sample, probabilities): what the network received, uint8 (C, H, W), and its answer, float32.
         filters_read: (FilterImages now, FilterImages before the first step).
-        sample_picked: (picture uint8 (H, W) or (H, W, 3), class name) from the test set.
+        sample_picked: a picture of the test set, uint8 (H, W) or (H, W, 3).
         saved: a sentence that says what was saved, or why it was not.
         problem: a sentence about something unexpected; the details are logged.
         shut_down: every thread has ended.
     """
 
     events = Signal(list)
+    frame = Signal()
     run_ended = Signal()
     torch_ready = Signal()
     preview_progressed = Signal(str, object)
@@ -284,6 +289,7 @@ class Bridge(QObject):
         if events:
             self.events.emit(events)
         self._announce(self._control.live)
+        self.frame.emit()
 
     # Questions. Of each kind only the newest is answered.
 
@@ -294,8 +300,8 @@ class Bridge(QObject):
         def work(asked: _Asked) -> object:  # noqa: ARG001
             import_torch()
             use_one_thread()
-            quick.ask(_Question("thread", 0, lambda asked: use_one_thread()))  # noqa: ARG005
-            quick.ask(_Question("ready", 0, lambda asked: kept.ready.set()))  # noqa: ARG005
+            quick.ask(_Question("thread", 0, lambda _asked: use_one_thread()))
+            quick.ask(_Question("ready", 0, lambda _asked: kept.ready.set()))
             return None
 
         self._ask(self._slow, "torch", work)
@@ -381,7 +387,7 @@ class Bridge(QObject):
         library = self._kept.library
 
         def work(asked: _Asked) -> object:
-            from engine.datasets.preview import test_picture
+            from engine.datasets.preview import picture_of_test
 
             loading = library.load(dataset.name, dataset.params)
             with closing(loading):
@@ -390,7 +396,7 @@ class Bridge(QObject):
                     try:
                         next(loading)
                     except StopIteration as end:
-                        return test_picture(end.value, number)
+                        return picture_of_test(end.value, number)
 
         self._ask(self._slow, "sample", work)
 
@@ -411,6 +417,29 @@ class Bridge(QObject):
             return f"The weights were saved to {path.name}."
 
         self._ask(self._slow, "save", work)
+
+    def save_setup(self, path: Path, config: RunConfig) -> None:
+        """Write a set-up as JSON."""
+
+        def work(asked: _Asked) -> object:  # noqa: ARG001
+            try:
+                write_atomically(path, config.to_json().encode())
+            except OSError as error:
+                return f"{path.name} could not be written: {error.strerror or error}."
+            return f"The set-up was saved to {path.name}."
+
+        self._ask(self._slow, "setup", work)
+
+    def save_settings(self, settings: Settings) -> None:
+        """Write the window's settings; only a failure is told."""
+
+        def work(asked: _Asked) -> object:  # noqa: ARG001
+            problem = save(settings)
+            if problem is None:
+                raise Cancelled
+            return problem
+
+        self._ask(self._slow, "settings", work)
 
     # The end.
 
@@ -478,7 +507,7 @@ class Bridge(QObject):
                 self.filters_read.emit(answer)
             case "sample":
                 self.sample_picked.emit(answer)
-            case "save":
+            case "save" | "setup" | "settings":
                 self.saved.emit(answer)
 
     def _on_failed(self, kind: str, number: int, error: Exception) -> None:

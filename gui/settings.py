@@ -27,9 +27,7 @@ class Settings:
         watching_budget: the share of time that drawing may take, 0.01 … 0.5.
         speed: the speed slider's place, 0 (one step a second) … 1 (no brake).
         brush_size: of the canvas, in px of its 280 × 280 raster.
-        x_axis: `step`, `epoch` or `seconds`.
-        smoothing: the slider's place on its ladder of weights.
-        log_loss: the loss is drawn on a logarithmic axis.
+        curves: what the curves view gave: axis, smoothing, what is shown.
         filter_mode: `values` or `change`.
         filter_scale: `shared` or `each`.
         last_folder: where the last file dialog was.
@@ -42,9 +40,7 @@ class Settings:
     watching_budget: float = 0.05
     speed: float = 1.0
     brush_size: int = 22
-    x_axis: str = "step"
-    smoothing: int = 4
-    log_loss: bool = False
+    curves: Mapping[str, object] = field(default_factory=dict)
     filter_mode: str = "values"
     filter_scale: str = "shared"
     last_folder: str = ""
@@ -70,9 +66,7 @@ _SOUND: Mapping[str, Callable[[object], bool]] = {
     "watching_budget": _between(0.01, 0.5),
     "speed": _between(0, 1),
     "brush_size": lambda value: isinstance(value, int) and _between(1, 100)(value),
-    "x_axis": _one_of("step", "epoch", "seconds"),
-    "smoothing": lambda value: isinstance(value, int) and _between(0, 100)(value),
-    "log_loss": lambda value: isinstance(value, bool),
+    "curves": lambda value: isinstance(value, dict),
     "filter_mode": _one_of("values", "change"),
     "filter_scale": _one_of("shared", "each"),
     "last_folder": _text,

@@ -71,6 +71,11 @@ def make_preview(dataset: Dataset, *, per_class: int = 6) -> DatasetPreview:
     )
 
 
+def picture_of_test(dataset: Dataset, number: int) -> NDArray[np.uint8]:
+    """Test image `number`, counted round, as uint8 (H, W) grey or (H, W, 3) colour."""
+    return _locked(_picture(_owned(dataset.test.inputs[number % len(dataset.test)])))
+
+
 def _owned(tensor: Tensor) -> NDArray[Any]:
     return np.array(tensor.detach().cpu().numpy())
 

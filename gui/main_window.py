@@ -1,0 +1,496 @@
+"""The main window: composition and wiring, nothing else."""
+
+from __future__ import annotations
+
+import logging
+import random
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from PySide6.QtCore import QByteArray, QEvent, QObject, Qt, QTimer, Signal
+from PySide6.QtGui import QCloseEvent, QShowEvent
+from PySide6.QtWidgets import QAbstractButton, QApplication, QComboBox, QDockWidget, QMainWindow, QWidget
+
+from engine.config import RunConfig, load_config
+from engine.errors import InputError
+from engine.events import Event, Failed, Preparing
+from engine.inspection.shapes import LayerTable
+from gui import settings as stored
+from gui.bridge import Bridge
+from gui.canvas_panel import CanvasPanel
+from gui.key_sheet import KeySheet
+from gui.refresh import RefreshBudget
+from gui.run_state import RunState
+from gui.run_toolbar import SPEEDS, RunToolbar
+from gui.theme import THEMES, Theme
+from gui.views.curves import CurvesView
+from gui.views.dataset_preview import DatasetPreviewView
+from gui.views.digit_canvas import DigitCanvas
+from gui.views.filters import FiltersView
+from gui.views.layer_table import LayerTableView
+from gui.views.schedule_preview import SchedulePreview
+from gui.views.setup_panel import SetupPanel
+from gui.views.status_line import StatusLine
+from gui.window_menu import WindowMenu
+
+if TYPE_CHECKING:
+    from engine.live import LiveNetwork
+
+SAVE_AFTER = 1000  # ms without another change before the settings are written
+LAYOUT = 1  # of the docks; another one when a panel is added or renamed
+
+
+class MainWindow(QMainWindow):
+    """Set-up, curves, filters and canvas around one run.
+
+    Attributes:
+        run_state: the run on screen.
+
+    Signals:
+        run_state_changed: `run_state.status` is another, or more of the run has arrived.
+    """
+
+    run_state_changed = Signal()
+
+    def __init__(self, theme: Theme, settings: stored.Settings) -> None:
+        super().__init__()
+        self.setObjectName("main_window")
+        self.setWindowTitle("Learnscope")
+        self.setDockNestingEnabled(True)
+        self.setDockOptions(
+            QMainWindow.DockOption.AllowNestedDocks
+            | QMainWindow.DockOption.AllowTabbedDocks
+            | QMainWindow.DockOption.AnimatedDocks
+        )
+        self.theme = theme
+        self.settings = settings
+        self.run_state = RunState()
+        self.bridge = Bridge(self)
+        self.budget = RefreshBudget(settings.watching_budget)
+        self._network: LiveNetwork | None = None
+        self._ending = False
+        self._closing = False
+        self._shown = False
+        self._dataset: object = None
+        self._note = ""
+
+        self.toolbar = RunToolbar(theme, self)
+        self.addToolBar(self.toolbar)
+        self.dataset_view = DatasetPreviewView()
+        self.layer_view = LayerTableView()
+        self.schedule_view = SchedulePreview()
+        self.setup = SetupPanel(
+            dataset_preview=self.dataset_view, layer_table=self.layer_view, schedule_preview=self.schedule_view
+        )
+        self.curves = CurvesView(theme)
+        self.filters = FiltersView(theme)
+        self.canvas = CanvasPanel(theme)
+        self.status_line = StatusLine()
+        self.statusBar().setSizeGripEnabled(False)
+        self.statusBar().addWidget(self.status_line, 1)
+        self.docks = {
+            name: self._dock(name, title, view)
+            for name, title, view in (
+                ("setup", "Set-up", self.setup),
+                ("curves", "Curves", self.curves),
+                ("filters", "Filters", self.filters),
+                ("canvas", "Canvas", self.canvas),
+            )
+        }
+        self.menu = WindowMenu(self.toolbar.menu, self, self.docks, share=settings.watching_budget)
+        self.resize(1280, 800)
+        self._arrange()
+        self._save_soon = QTimer(self, singleShot=True, interval=SAVE_AFTER)
+        self._save_soon.timeout.connect(self._save_settings)
+        self._wire()
+        self._restore()
+        QApplication.instance().installEventFilter(self)  # type: ignore[union-attr]  # there is one: Bridge asserts it
+        self._show_state()
+        self.bridge.warm_up()
+        self._on_config_changed()
+
+    # Composition
+
+    def _dock(self, name: str, title: str, view: QWidget) -> QDockWidget:
+        dock = QDockWidget(title, self)
+        dock.setObjectName(f"{name}_dock")
+        dock.setWidget(view)
+        return dock
+
+    def _arrange(self) -> None:
+        """The docks where they belong at first, in LOOK's proportions."""
+        docks = self.docks
+        for dock in docks.values():
+            dock.setFloating(False)
+            self.removeDockWidget(dock)
+        self.addDockWidget(Qt.DockWidgetArea.LeftDockWidgetArea, docks["setup"])
+        self.splitDockWidget(docks["setup"], docks["curves"], Qt.Orientation.Horizontal)
+        self.splitDockWidget(docks["curves"], docks["canvas"], Qt.Orientation.Horizontal)
+        self.splitDockWidget(docks["curves"], docks["filters"], Qt.Orientation.Vertical)
+        for dock in docks.values():
+            dock.show()
+        self._size_docks()
+
+    def _size_docks(self) -> None:
+        docks = self.docks
+        width, height = self.width(), self.height()
+        side = 288 if width < 1200 else 312
+        answer = 232 if width < 1200 else 288
+        self.resizeDocks(
+            [docks["setup"], docks["curves"], docks["canvas"]],
+            [side, width - side - answer, answer],
+            Qt.Orientation.Horizontal,
+        )
+        self.resizeDocks(
+            [docks["curves"], docks["filters"]], [int(height * 0.58), int(height * 0.3)], Qt.Orientation.Vertical
+        )
+
+    def _wire(self) -> None:
+        toolbar, bridge, setup = self.toolbar, self.bridge, self.setup
+        toolbar.start.connect(self.start)
+        toolbar.pause.connect(bridge.pause)
+        toolbar.resume.connect(bridge.resume)
+        toolbar.step.connect(self.step)
+        toolbar.epoch.connect(self.epoch)
+        toolbar.stop.connect(self.stop)
+        toolbar.speed.connect(bridge.set_speed)
+        toolbar.speed.connect(self._save_later)
+        toolbar.theme.connect(self.toggle_theme)
+        toolbar.keys.connect(lambda: KeySheet(self).show())
+        setup.config_changed.connect(self._on_config_changed)
+        setup.hyperparameter_changed.connect(lambda name, value: bridge.change(name, float(value)))
+        setup.schedule_changed.connect(bridge.change_schedule)
+        self.dataset_view.cancelled.connect(self._cancel_preview)
+        self.dataset_view.retry.connect(self._load_preview)
+        self.canvas.drawing_changed.connect(self._on_drawing)
+        self.canvas.sample_requested.connect(self.show_sample)
+        self.canvas.tools.brush_size_changed.connect(self._save_later)
+        self.curves.choices_changed.connect(self._save_later)
+        self.curves.export_failed.connect(self.say)
+        self.curves.exported.connect(lambda path: self.say(f"Saved {path}."))
+        self.filters.export_failed.connect(self.say)
+        self.filters.layer_chosen.connect(self._ask_filters)
+        self.filters.options_changed.connect(self._save_later)
+        self.docks["filters"].visibilityChanged.connect(self._ask_filters)
+        menu = self.menu
+        menu.weights_path.connect(self._save_weights)
+        menu.setup_path.connect(self._save_setup)
+        menu.open_path.connect(self._open_setup)
+        menu.reset_layout.connect(self._arrange)
+        menu.budget.connect(self._set_budget)
+        menu.clear_canvas.connect(self.canvas.canvas.clear)
+        menu.undo.connect(self.canvas.canvas.undo)
+        menu.sample.connect(self.show_sample)
+        bridge.events.connect(self._on_events)
+        bridge.frame.connect(self._on_frame)
+        bridge.run_ended.connect(self._on_run_ended)
+        bridge.torch_ready.connect(self._show_state)
+        bridge.preview_progressed.connect(self.dataset_view.set_loading)
+        bridge.preview_ready.connect(self.dataset_view.set_preview)
+        bridge.preview_failed.connect(lambda error: self.dataset_view.set_error(_sentence(error)))
+        bridge.described.connect(self._on_described)
+        bridge.description_failed.connect(lambda error: self.layer_view.set_message(_sentence(error)))
+        bridge.network_changed.connect(self._on_network)
+        bridge.predicted.connect(self._on_predicted)
+        bridge.filters_read.connect(lambda images: self.filters.set_images(*images))
+        bridge.sample_picked.connect(self.canvas.canvas.show_sample)
+        bridge.saved.connect(self.say)
+        bridge.problem.connect(self.say)
+        bridge.shut_down.connect(self.close)
+
+    # The run
+
+    def start(self) -> None:
+        """Begin a run of what is set up; a mistake in it is shown where it was made."""
+        self._begin(None)
+
+    def step(self) -> None:
+        """One step, then pause; without a run, the first step of one."""
+        if self.bridge.running:
+            self.bridge.step_once()
+        else:
+            self._begin(1)
+
+    def epoch(self) -> None:
+        """To the end of the epoch, then pause; without a run, the first epoch of one."""
+        if not self.bridge.running:
+            self._begin(None)
+        if self.bridge.running:
+            self.bridge.run_epoch()
+
+    def stop(self) -> None:
+        if self.bridge.running:
+            self._ending = True
+            self.bridge.stop()
+            self._show_state()
+
+    def _begin(self, steps: int | None) -> None:
+        if self.bridge.running or self._closing:
+            return
+        self.setup.clear_errors()
+        try:
+            config = self.setup.config()
+        except InputError as error:
+            self.setup.show_error(error)
+            self.say(_sentence(error))
+            return
+        self._note = ""
+        self.run_state.reset()
+        self.budget.start()
+        self.bridge.start(config, steps=steps)
+        self._on_events([Preparing("Starting")])
+        self._redraw()
+
+    def _on_events(self, events: list[Event]) -> None:
+        before = self.run_state.status
+        self.run_state.apply(events)
+        if self.run_state.status != before:
+            self._show_state()
+        for event in events:
+            if isinstance(event, Failed):
+                self._on_failed(event)
+        self.run_state_changed.emit()
+
+    def _on_failed(self, event: Failed) -> None:
+        self.say(event.message)
+        if event.field:
+            self.setup.show_error(InputError(event.field, event.message.removeprefix(f"{event.field}: ")))
+
+    def _on_run_ended(self) -> None:
+        self._ending = False
+        self._show_state()
+        self._redraw()
+        self._on_config_changed()
+        self.run_state_changed.emit()
+
+    def _on_frame(self) -> None:
+        if self.budget.due():
+            self._redraw()
+            self.budget.drawn()
+
+    def _redraw(self) -> None:
+        """Bring all visible views up to date; what they ask for arrives later."""
+        state = self.run_state
+        self.curves.refresh(state)
+        self._ask_filters()
+        self._ask_prediction()
+        running = state.status in ("running", "paused")
+        self.status_line.refresh(state, cost=self.budget.cost if running else None, note=self._note)
+
+    def _show_state(self) -> None:
+        self.toolbar.show_status(self.run_state.status, ending=self._ending)
+        self.setup.set_running(self.bridge.running)
+        running = self.run_state.status in ("running", "paused")
+        self.status_line.refresh(self.run_state, cost=self.budget.cost if running else None, note=self._note)
+
+    def say(self, text: str) -> None:
+        """A sentence in the status line, until the next run."""
+        self._note = text
+        self._show_state()
+
+    # What is set up
+
+    def _on_config_changed(self) -> None:
+        self._save_later()
+        try:
+            config = self.setup.config()
+        except InputError as error:
+            self.layer_view.set_message(_sentence(error))
+            return
+        self.setup.clear_errors()
+        self.schedule_view.set_config(config)
+        if self.bridge.running:
+            return
+        if self._dataset != config.dataset:
+            self._dataset = config.dataset
+            self.canvas.set_dataset(config.dataset_info())
+            self._load_preview()
+        self.bridge.describe(config)
+        self.bridge.prepare_network(config)
+
+    def _load_preview(self) -> None:
+        config = self._config()
+        if config is not None:
+            self.dataset_view.set_loading("Loading", None)
+            self.bridge.preview(config.dataset)
+
+    def _cancel_preview(self) -> None:
+        self.bridge.cancel_preview()
+        self.dataset_view.set_error("Loading was cancelled. Try again, or choose another dataset.")
+
+    def _on_described(self, table: LayerTable) -> None:
+        self.layer_view.set_table(table)
+
+    def _config(self) -> RunConfig | None:
+        try:
+            return self.setup.config()
+        except InputError:
+            return None
+
+    # The network of this moment
+
+    def _on_network(self, live: LiveNetwork) -> None:
+        self._network = live
+        self.filters.set_images(None)
+        self.filters.set_empty(
+            "Press Start to see the filters"
+            if live.layers
+            else "This network has neither a convolution nor weights that could be drawn as pictures"
+        )
+        self.filters.set_layers(live.layers)
+        self.canvas.set_dataset(live.info)
+        self._ask_filters()
+        self._ask_prediction()
+
+    def _ask_filters(self, *_: object) -> None:
+        if self._network is not None and self.filters.layer() and self.filters.isVisible():
+            self.bridge.read_filters(self.filters.layer())
+
+    def _on_drawing(self, drawing: np.ndarray | None) -> None:
+        if drawing is not None:
+            self.bridge.predict(drawing)
+
+    def _ask_prediction(self) -> None:
+        if self._network is not None and self.canvas.isVisible():
+            drawing = self.canvas.canvas.drawing()
+            if drawing is not None:
+                self.bridge.predict(drawing)
+
+    def _on_predicted(self, answer: tuple[np.ndarray, np.ndarray]) -> None:
+        if self.canvas.canvas.drawing() is not None:
+            self.canvas.set_answer(*answer)
+            step = self.run_state.step
+            self.canvas.set_author(f"Network at step {step:,}".replace(",", "\u2009") if step else "Untrained network")
+
+    def show_sample(self) -> None:
+        """Put a test example on the canvas."""
+        config = self._config()
+        if config is not None and config.dataset_info().is_image:
+            self.bridge.pick_sample(config.dataset, number=random.randrange(1_000_000))
+
+    # Files
+
+    def _save_weights(self, path: Path) -> None:
+        config = self._config()
+        if config is not None:
+            self.bridge.save_weights(path, config)
+
+    def _save_setup(self, path: Path) -> None:
+        try:
+            config = self.setup.config()
+        except InputError as error:
+            self.setup.show_error(error)
+            return
+        self.bridge.save_setup(path, config)
+
+    def _open_setup(self, path: Path) -> None:
+        if self.bridge.running:
+            self.say("A run is under way: stop it before opening another set-up.")
+            return
+        try:
+            self.setup.set_config(load_config(path))
+        except InputError as error:
+            self.say(_sentence(error))
+
+    def _set_budget(self, share: float) -> None:
+        self.budget.share = share
+        self._save_later()
+
+    # Looks, settings, the end
+
+    def toggle_theme(self) -> None:
+        self.set_theme(THEMES["light" if self.theme.name == "dark" else "dark"])
+        self.settings = replace(self.settings, theme=self.theme.name)
+        self._save_later()
+
+    def set_theme(self, theme: Theme) -> None:
+        self.theme = theme
+        application = QApplication.instance()
+        if isinstance(application, QApplication):
+            application.setPalette(theme.palette())
+            application.setStyleSheet(theme.stylesheet())
+        for view in (
+            self.toolbar,
+            self.dataset_view,
+            self.schedule_view,
+            self.curves,
+            self.filters,
+            self.canvas,
+        ):
+            view.set_theme(theme)
+
+    def _restore(self) -> None:
+        saved = self.settings
+        self.setup.restore(saved.choices)
+        self.curves.set_choices(saved.curves)
+        self.filters.set_mode("change" if saved.filter_mode == "change" else "values")
+        self.filters.set_scale("each" if saved.filter_scale == "each" else "shared")
+        self.canvas.tools.set_brush_size(saved.brush_size)
+        self.toolbar.set_speed_place(round(saved.speed * (len(SPEEDS) - 1)))
+        if saved.geometry:
+            self.restoreGeometry(QByteArray.fromBase64(saved.geometry.encode()))
+        if saved.window_state:
+            self.restoreState(QByteArray.fromBase64(saved.window_state.encode()), LAYOUT)
+
+    def gather_settings(self) -> stored.Settings:
+        """What the next start should find."""
+        return replace(
+            self.settings,
+            geometry=bytes(self.saveGeometry().toBase64().data()).decode(),
+            window_state=bytes(self.saveState(LAYOUT).toBase64().data()).decode(),
+            choices=self.setup.choices(),
+            watching_budget=self.budget.share,
+            speed=self.toolbar.speed_place() / (len(SPEEDS) - 1),
+            brush_size=self.canvas.tools.brush_size,
+            curves=self.curves.choices(),
+            filter_mode=self.filters.mode(),
+            filter_scale=self.filters.scale(),
+        )
+
+    def _save_later(self, *_: object) -> None:
+        if not self._closing:
+            self._save_soon.start()
+
+    def _save_settings(self) -> None:
+        self.settings = self.gather_settings()
+        self.bridge.save_settings(self.settings)
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        # Space belongs to a control that has the focus and knows what to do with it; elsewhere it starts and pauses.
+        if event.type() == QEvent.Type.ShortcutOverride and isinstance(watched, QWidget):
+            key = getattr(event, "key", int)()
+            if key == Qt.Key.Key_Space and isinstance(watched, QAbstractButton | QComboBox | DigitCanvas):
+                event.accept()
+                return True
+        return False
+
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
+        if not self._shown:
+            self._shown = True
+            if not self.settings.window_state:
+                QTimer.singleShot(0, self, self._size_docks)  # docks take sizes only once they are laid out
+
+    def closeEvent(self, event: QCloseEvent) -> None:
+        """Stop the run, wait for it and all other work, keep the settings, then close."""
+        if not self._closing:
+            self._closing = True
+            self._save_soon.stop()
+            problem = stored.save(self.gather_settings())
+            if problem:
+                logging.getLogger(__name__).warning(problem)
+            self.stop()
+            self.say("Closing …")
+            self.bridge.shut_down_threads()
+        if self.bridge.busy:
+            event.ignore()
+            return
+        QApplication.instance().removeEventFilter(self)  # type: ignore[union-attr]  # there is one
+        event.accept()
+
+
+def _sentence(error: InputError) -> str:
+    text = error.problem + (f"; {error.accepted}" if error.accepted else "")
+    return text[:1].upper() + text[1:] + "."
