@@ -240,7 +240,7 @@ def test_nothing_is_painted_when_nothing_changed(qtbot: QtBot, view: FiltersView
 
 
 def _let_paint(qtbot: QtBot) -> None:
-    """Return after everything posted so far, paint events too, has been delivered."""
+    """Return after everything posted so far, layout and paint events too, has been delivered."""
     with qtbot.waitCallback() as done:
         QTimer.singleShot(0, done)
 
@@ -294,7 +294,7 @@ def test_weights_that_ran_off_are_drawn_without_complaint(view: FiltersView) -> 
 def test_every_control_fits(qtbot: QtBot, view: FiltersView, width: int, height: int) -> None:
     view.setStyleSheet(LIGHT.stylesheet())  # its controls are narrower than the plain style's
     view.resize(width, height)
-    qtbot.waitUntil(lambda: view.width() == width)
+    _let_paint(qtbot)
     view.set_images(_images("conv1", _values(6, 1, 5, 5)))
     for child in (*view.findChildren(QAbstractButton), *view.findChildren(QComboBox), _bar(view), _grid(view)):
         if child.isVisible():
