@@ -9,12 +9,13 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 
-# Runs in an interpreter of its own, which nothing has loaded torch into. Prints what it saw, as JSON.
+# Runs in an interpreter of its own, which nothing has loaded torch into. Nobody presses Start: the window loads torch by
+# itself, and is closed while that is under way. Prints what it saw, as JSON.
 SCRIPT = """
 import json, sys, threading
 from importlib.abc import MetaPathFinder
 
-seen = {"torch_at_first_paint": None, "torch_in_gui_thread": None, "steps": 0}
+seen = {"torch_at_first_paint": None, "torch_in_gui_thread": None}
 
 class Watch(MetaPathFinder):
     def find_spec(self, name, path=None, target=None):
@@ -24,7 +25,7 @@ class Watch(MetaPathFinder):
 sys.meta_path.insert(0, Watch())
 
 from PySide6.QtCore import QEvent, QObject, QTimer
-from PySide6.QtWidgets import QAbstractButton, QApplication
+from PySide6.QtWidgets import QApplication
 from gui.app import build_window
 
 class FirstPaint(QObject):
@@ -40,12 +41,7 @@ window.installEventFilter(first_paint)
 window.show()
 
 def look():
-    if seen["torch_at_first_paint"] is None:
-        return
-    if window.run_state.status == "idle":
-        window.findChild(QAbstractButton, "start").click()
-    seen["steps"] = window.run_state.step
-    if seen["steps"]:
+    if seen["torch_at_first_paint"] is not None and seen["torch_in_gui_thread"] is not None:
         timer.stop()
         window.close()
 
@@ -63,4 +59,3 @@ def test_the_window_is_painted_before_torch_is_loaded_on_another_thread() -> Non
     seen = json.loads(run.stdout.splitlines()[-1])
     assert seen["torch_at_first_paint"] is False
     assert seen["torch_in_gui_thread"] is False
-    assert seen["steps"] >= 1
