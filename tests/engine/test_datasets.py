@@ -21,7 +21,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn import functional
 
-from engine.catalog import Catalog
+from engine.catalog import Catalog, ParamValue
 from engine.datasets import DATASETS
 from engine.datasets.data import Dataset, DatasetEntry, DatasetInfo, Loading, Samples
 from engine.datasets.idx import IdxError, read_idx
@@ -149,10 +149,10 @@ class TestCatalogue:
     @pytest.mark.parametrize(
         ("name", "params"), [("mnist", {"validation": -1}), ("mnist", {"validation": 30_001}), ("xor", {"noise": 0.6})]
     )
-    def test_settings_out_of_range_are_named(self, name: str, params: dict[str, object]) -> None:
+    def test_settings_out_of_range_are_named(self, name: str, params: dict[str, ParamValue]) -> None:
         (setting,) = params
         with pytest.raises(InputError) as caught:
-            DATASETS[name].info(params)  # type: ignore[arg-type] # wrong on purpose
+            DATASETS[name].info(params)
         assert caught.value.field == f"dataset.{setting}"
 
 
