@@ -135,6 +135,7 @@ class Chart:
         ticks = log_ticks(self.y, most) if self.log else linear_ticks(self.y, most)
         values = [10.0**tick for tick in ticks] if self.log else ticks
         even = values[1] - values[0] if len(values) > 1 else 0.0
+        by_factors = self.log and len(values) > 1 and values[1] >= 1.9 * values[0]
         for tick, value in zip(ticks, values, strict=True):
             y = round(area.top() + (self.y.high - tick) * area.height() / self.y.span)
             painter.setPen(QPen(QColor(self.theme.grid), 1))
@@ -142,8 +143,7 @@ class Chart:
             if self.traces:
                 painter.setPen(QColor(self.theme.secondary))
                 box = QRectF(0, y - 8, LEFT - 2 * SPACING, 16)
-                step = min(even, value) if self.log and even else even or value
-                text = self.tick(value, step)
+                text = self.tick(value, value if by_factors or not even else even)
                 painter.drawText(box, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter, text)
 
     def _draw_x_axis(self, painter: QPainter) -> None:
@@ -227,9 +227,9 @@ class Chart:
             for i in range(0 if sparse else number - 1, number):
                 point = line.at(i)
                 if trace.style == "dashed":
-                    painter.drawEllipse(point, 4, 4)
+                    painter.drawEllipse(point, 4.5, 4.5)
                 else:
-                    painter.drawRect(QRectF(point.x() - 3.5, point.y() - 3.5, 7, 7))
+                    painter.drawRect(QRectF(point.x() - 3, point.y() - 3, 6, 6))
         painter.setBrush(Qt.BrushStyle.NoBrush)
 
     def _draw_marks(self, painter: QPainter) -> None:

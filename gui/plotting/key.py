@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from PySide6.QtCore import QPointF, QRectF, QSize, Qt
-from PySide6.QtGui import QColor, QFont, QFontMetrics, QPainter, QPaintEvent, QPen
+from PySide6.QtGui import QColor, QFont, QFontMetrics, QPainter, QPaintEvent, QPen, QPixmap, QResizeEvent
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from gui.plotting.chart import TraceStyle, chart_font, mixed
@@ -33,16 +33,24 @@ class KeyEntry:
 
 
 class Key(QWidget):
-    """A title and the entries, in one row. Where the row is too short the labels become short, then go."""
+    """A title and the entries, in one row. Where the row is too short the labels become short, then go.
+
+    All but the values is painted once into a picture.
+    """
 
     def __init__(self, theme: Theme, title: str) -> None:
         super().__init__()
         self._theme = theme
         self._title = title
-        self._entries: Sequence[KeyEntry] = ()
+        self._entries: tuple[KeyEntry, ...] = ()
+        self._font = chart_font()
+        self._baseline = _baseline(self._font)
+        self._frame: QPixmap | None = None
+        self._places: list[float] = []  # px where the values start
         self.setFixedHeight(HEIGHT)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)
+        self.setAccessibleName(f"{title}: values")
 
     @property
     def entries(self) -> Sequence[KeyEntry]:
@@ -50,42 +58,70 @@ class Key(QWidget):
 
     def set_theme(self, theme: Theme) -> None:
         self._theme = theme
-        self.update()
+        self._font = chart_font()
+        self._baseline = _baseline(self._font)
+        self._redraw_all()
 
     def set_entries(self, entries: Sequence[KeyEntry]) -> None:
-        if list(entries) != list(self._entries):
-            self._entries = tuple(entries)
-            self.setAccessibleName(", ".join([self._title, *(f"{e.label} {e.value}" for e in entries if e.value)]))
-            self.update()
+        new, old = tuple(entries), self._entries
+        if new == old:
+            return
+        self._entries = new
+        if [replace(entry, value="") for entry in new] != [replace(entry, value="") for entry in old]:
+            self._frame = None
+        self.update()
 
     def sizeHint(self) -> QSize:
         return QSize(320, HEIGHT)
 
+    def resizeEvent(self, _event: QResizeEvent) -> None:
+        self._redraw_all()
+
+    def _redraw_all(self) -> None:
+        self._frame = None
+        self.update()
+
     def paintEvent(self, _event: QPaintEvent) -> None:
+        density = self.devicePixelRatioF()
+        if self._frame is None or self._frame.devicePixelRatio() != density:
+            self._frame = QPixmap(self.size() * density)
+            self._frame.setDevicePixelRatio(density)
+            with QPainter(self._frame) as painter:
+                self._draw_frame(painter)
         with QPainter(self) as painter:
-            self.draw(painter)
+            painter.drawPixmap(0, 0, self._frame)
+            self._draw_values(painter)
 
     def draw(self, painter: QPainter) -> None:
+        """The key as lines and text: for a picture file."""
+        self._draw_frame(painter)
+        self._draw_values(painter)
+
+    def _draw_values(self, painter: QPainter) -> None:
+        painter.setFont(self._font)
+        painter.setPen(QColor(self._theme.text))
+        for entry, x in zip(self._entries, self._places, strict=True):
+            painter.drawText(QPointF(x, self._baseline), entry.value)
+
+    def _draw_frame(self, painter: QPainter) -> None:
+        """All but the values; and where those will be."""
         painter.fillRect(self.rect(), QColor(self._theme.panel))
-        title_font = chart_font()
+        title_font = QFont(self._font)
         title_font.setWeight(QFont.Weight.DemiBold)
         painter.setFont(title_font)
         painter.setPen(QColor(self._theme.text))
-        middle = Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft
-        painter.drawText(QRectF(PANEL_MARGIN, 0, self.width(), HEIGHT), middle, self._title)
-        start = PANEL_MARGIN + QFontMetrics(title_font).horizontalAdvance(self._title) + GAP
-        painter.setFont(chart_font())
-        metrics = QFontMetrics(chart_font())
-        labels = self._labels(metrics, self.width() - start)
-        x = float(start)
-        for entry, label in zip(self._entries, labels, strict=True):
+        painter.drawText(QPointF(PANEL_MARGIN, self._baseline), self._title)
+        x = float(PANEL_MARGIN + QFontMetrics(title_font).horizontalAdvance(self._title) + GAP)
+        metrics = QFontMetrics(self._font)
+        painter.setFont(self._font)
+        self._places = []
+        for entry, label in zip(self._entries, self._labels(metrics, self.width() - x), strict=True):
             self._draw_swatch(painter, entry, x)
             x += SWATCH + SPACING
             painter.setPen(QColor(self._theme.secondary))
-            painter.drawText(QRectF(x, 0, 400, HEIGHT), middle, label)
+            painter.drawText(QPointF(x, self._baseline), label)
             x += metrics.horizontalAdvance(label) + (SPACING if label else 0)
-            painter.setPen(QColor(self._theme.text))
-            painter.drawText(QRectF(x, 0, 400, HEIGHT), middle, entry.value)
+            self._places.append(x)
             x += metrics.horizontalAdvance(entry.widest) + GAP
 
     def _labels(self, metrics: QFontMetrics, room: float) -> list[str]:
@@ -116,3 +152,9 @@ class Key(QWidget):
         elif entry.style == "dotted":
             painter.drawRect(QRectF(x + SWATCH / 2 - 3.5, y - 3.5, 7, 7))
         painter.restore()
+
+
+def _baseline(font: QFont) -> float:
+    """Where text stands to be in the middle of the row."""
+    metrics = QFontMetrics(font)
+    return float(round((HEIGHT + metrics.ascent() - metrics.descent()) / 2))

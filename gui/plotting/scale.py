@@ -69,9 +69,9 @@ def fitted(current: Range | None, low: float, high: float, *, log: bool) -> Rang
 
 
 def nice_step(rough: float) -> float:
-    """The smallest of 1, 2, 5 · 10ⁿ that is not below `rough` > 0."""
+    """The smallest of 1, 2, 5 · 10ⁿ that is not (or by less than 5 %) below `rough` > 0."""
     power = 10.0 ** math.floor(math.log10(rough))
-    return next((m * power for m in (1.0, 2.0, 5.0) if m * power >= rough * (1 - 1e-9)), 10.0 * power)
+    return next((m * power for m in (1.0, 2.0, 5.0) if m * power >= rough * 0.95), 10.0 * power)
 
 
 def linear_ticks(shown: Range, most: int, *, whole: bool = False) -> list[float]:
@@ -92,7 +92,7 @@ def log_ticks(shown: Range, most: int) -> list[float]:
         return [math.log10(v) for v in values if v > 0]
     every = max(1, math.ceil(shown.span / max(most, 1)))
     decades = range(math.floor(shown.low / every) * every, math.ceil(shown.high) + 1, every)
-    steps = (1, 2, 5) if every == 1 and shown.span * 3 <= most + 1 else (1,)
+    steps = (1, 2, 5) if shown.span * 3 <= most + 1 or shown.span < 2 else (1,)
     ticks = [decade + math.log10(m) for decade in decades for m in steps]
     return [tick for tick in ticks if shown.low - 1e-9 <= tick <= shown.high + 1e-9]
 

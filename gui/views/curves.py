@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 from PySide6.QtCore import QPoint, QSize, Qt, Signal
-from PySide6.QtGui import QAction, QPainter, QShowEvent
+from PySide6.QtGui import QAction, QPainter, QResizeEvent, QShowEvent
 from PySide6.QtWidgets import (
     QComboBox,
     QFileDialog,
@@ -29,11 +29,12 @@ from gui.icons import icon
 from gui.plotting.scale import Range, grown
 from gui.run_state import RunState
 from gui.series import SMOOTHING, XAxis
-from gui.theme import PANEL_MARGIN, SPACING, Theme
+from gui.theme import SPACING, Theme
 
 X_AXES: dict[str, XAxis] = {"Step": "step", "Epoch": "epoch", "Seconds": "seconds"}
 FIRST_STEPS, FIRST_SECONDS = 50, 5.0  # what the x axis spans at least
 DEFAULT_WEIGHT = SMOOTHING.index(0.9)
+NARROWEST, ROOMY = 460, 560  # px: the controls fit, with short words; with whole ones
 STRETCH = {"loss": 3, "accuracy": 2, "learning_rate": 2}  # heights, relative
 
 
@@ -77,7 +78,7 @@ class CurvesView(QWidget):
         box = QVBoxLayout(self)
         box.setContentsMargins(0, 0, 0, 0)
         box.setSpacing(0)
-        box.addLayout(self._make_header())
+        box.addWidget(self._make_header())
         box.addWidget(self._splitter, 1)
         self.panels["learning_rate"].hide()
         self.set_theme(theme)
@@ -85,10 +86,15 @@ class CurvesView(QWidget):
 
     # Building
 
-    def _make_header(self) -> QHBoxLayout:
-        row = QHBoxLayout()
-        row.setContentsMargins(PANEL_MARGIN, SPACING, PANEL_MARGIN, SPACING)
+    def _make_header(self) -> QWidget:
+        header = QWidget()
+        header.setMinimumWidth(NARROWEST)
+        row = QHBoxLayout(header)
+        row.setContentsMargins(2 * SPACING, SPACING, 2 * SPACING, SPACING)
         row.setSpacing(SPACING)
+        segments = QHBoxLayout()
+        segments.setSpacing(2)
+        row.addLayout(segments)
         self._panel_buttons: dict[str, QToolButton] = {}
         for name, text in (("loss", "Loss"), ("accuracy", "Accuracy"), ("learning_rate", "Rate")):
             button = self._button(text, f"show_{name}", f"Show or hide the {name.replace('_', ' ')}.")
@@ -96,11 +102,12 @@ class CurvesView(QWidget):
             button.setChecked(name != "learning_rate")
             button.toggled.connect(self._panel_toggled)
             self._panel_buttons[name] = button
-            row.addWidget(button)
+            segments.addWidget(button)
         row.addStretch(1)
         self._x_box = QComboBox()
         self._x_box.setObjectName("curves_x")
         self._x_box.addItems(list(X_AXES))
+        self._x_box.setMinimumWidth(84)
         self._x_box.setToolTip("What the horizontal axis counts.")
         self._x_box.setAccessibleName("Horizontal axis")
         self._x_box.currentTextChanged.connect(self._x_chosen)
@@ -117,7 +124,7 @@ class CurvesView(QWidget):
         self._smooth.setRange(0, len(SMOOTHING) - 1)
         self._smooth.setPageStep(1)
         self._smooth.setValue(DEFAULT_WEIGHT)
-        self._smooth.setMinimumWidth(56)
+        self._smooth.setMinimumWidth(36)
         self._smooth.setMaximumWidth(120)
         tip = (
             "Smoothing: the weight of the past in the moving average of every single batch. At 0.99 about the last"
@@ -125,7 +132,7 @@ class CurvesView(QWidget):
         )
         self._smooth.setToolTip(tip)
         self._smooth_label.setToolTip(tip)
-        self._smooth_label.setFixedWidth(self.fontMetrics().horizontalAdvance("0.0000"))
+        self._smooth_label.setFixedWidth(self.fontMetrics().horizontalAdvance("0.995") + 2)
         self._smooth_label.setText(f"{SMOOTHING[DEFAULT_WEIGHT]:g}")
         self._smooth.valueChanged.connect(self._smoothing_chosen)
         row.addWidget(self._smooth)
@@ -135,17 +142,16 @@ class CurvesView(QWidget):
         row.addWidget(self._follow_button)
         self._menu_button = self._button("", "curves_menu", "Save the curves as a picture or as numbers.")
         self._menu_button.setAccessibleName("Save the curves")
-        self._menu_button.setMenu(self._menu)
-        self._menu_button.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
+        self._menu_button.clicked.connect(self._show_menu_below)
         row.addWidget(self._menu_button)
-        return row
+        return header
 
     def _button(self, text: str, name: str, tip: str) -> QToolButton:
         button = QToolButton()
         button.setText(text)
         button.setObjectName(name)
         button.setToolTip(tip)
-        button.setAutoRaise(True)
+        button.setProperty("compact", True)  # for the stylesheet
         button.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         return button
 
@@ -179,6 +185,10 @@ class CurvesView(QWidget):
 
     def sizeHint(self) -> QSize:
         return QSize(560, 380)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._panel_buttons["accuracy"].setText("Accuracy" if self.width() >= ROOMY else "Acc.")
 
     # Drawing
 
@@ -346,6 +356,10 @@ class CurvesView(QWidget):
                 self._panel_buttons[name].setChecked(on)
 
     # Files
+
+    def _show_menu_below(self) -> None:
+        corner = self._menu_button.rect().bottomRight()
+        self._menu.popup(self._menu_button.mapToGlobal(corner) - QPoint(self._menu.sizeHint().width(), 0))
 
     def _show_menu(self, place: QPoint) -> None:
         self._menu.popup(place)
