@@ -25,7 +25,7 @@ from gui.disclosure import Disclosure
 from gui.spins import ScientificSpin, WholeSpin, scientific
 from gui.theme import SPACING
 
-FIELD_WIDTH = 120  # px; the column of values, so that the sections' fields line up
+FIELD_WIDTH = 116  # px; the column of values, so that the sections' fields line up
 
 
 class WheelGuard(QObject):
@@ -203,7 +203,7 @@ class ParamForm(QWidget):
                 grid.addWidget(field.widget, row, 0, 1, 2)
             else:
                 grid.addWidget(field.label, row, 0)
-                grid.addWidget(field.widget, row, 1)
+                grid.addWidget(field.widget, row, 1, Qt.AlignmentFlag.AlignRight)
             grid.addWidget(field.error, row + 1, 0, 1, 2)
         return grid
 
@@ -223,7 +223,11 @@ class ParamForm(QWidget):
             label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
             field = self._make_labelled(param, parent, label, error)
             label.setBuddy(field.widget)
-            field.widget.setFixedWidth(FIELD_WIDTH)
+            if isinstance(field.widget, QComboBox):  # as wide as its longest word needs
+                field.widget.setMinimumWidth(FIELD_WIDTH)
+                field.widget.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
+            else:
+                field.widget.setFixedWidth(FIELD_WIDTH)
         field.widget.setObjectName(self._object_name(name))
         field.widget.setAccessibleName(param.label)
         self._wheel_guard.guard(field.widget)

@@ -121,7 +121,7 @@ class DatasetPreviewView(QWidget):
 
     def _preview_page(self) -> QWidget:
         page, column = _page(self)
-        self._thumbnails = PictureGrid(rows=STRIP_ROWS, smallest=22, parent=page)
+        self._thumbnails = PictureGrid(rows=STRIP_ROWS, smallest=20, parent=page)
         self._thumbnails.setAccessibleName("One sample of each class")
         self._scatter = ScatterPlot(parent=page)
         self._scatter.setFixedHeight(SCATTER_HEIGHT)
