@@ -22,8 +22,8 @@ Trial = Callable[[nn.Module, bool], Callable[[], object]]
 """(a copy of the network, channels_last) to a function that does one whole training step with it."""
 
 SLOW_STEP = 0.15  # s; a step this long gains from every core, so only the memory format is worth a try
-ROUND = 0.03  # s of steps for a candidate in one round
-ROUNDS = 4
+ROUND = 0.02  # s of steps for a candidate in one round
+ROUNDS = 3
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtCore import Qt, Signal
+from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QLabel, QScrollArea, QVBoxLayout, QWidget
 
 from engine.datasets.data import DatasetInfo
@@ -13,6 +14,9 @@ from gui.views.canvas_tools import CanvasTools
 from gui.views.digit_canvas import DigitCanvas
 from gui.views.prediction_bars import PredictionBars
 from gui.views.received_picture import ReceivedPicture
+
+CANVAS_SHARE = 0.42  # of the panel's height that the canvas takes at most
+_SMALLEST = 120  # px
 
 
 class CanvasPanel(QWidget):
@@ -55,9 +59,9 @@ class CanvasPanel(QWidget):
         layout.setContentsMargins(PANEL_MARGIN, SPACING, PANEL_MARGIN, PANEL_MARGIN)
         layout.setSpacing(2 * SPACING)
         layout.addWidget(self._points)
-        layout.addWidget(self.canvas, 3)
+        layout.addWidget(self.canvas)
         layout.addWidget(self.tools)
-        layout.addWidget(self._scroll, 2)
+        layout.addWidget(self._scroll, 1)
 
         self.tools.brush_size_changed.connect(self.canvas.set_brush_size)
         self.tools.eraser_toggled.connect(self.canvas.set_eraser)
@@ -98,6 +102,12 @@ class CanvasPanel(QWidget):
     def set_theme(self, theme: Theme) -> None:
         for view in (self.canvas, self.tools, self._received, self._bars):
             view.set_theme(theme)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """The canvas is a square across the panel, as far as the answer below keeps its room."""
+        super().resizeEvent(event)
+        across = self.width() - 2 * PANEL_MARGIN
+        self.canvas.setFixedHeight(max(_SMALLEST, min(across, round(CANVAS_SHARE * self.height()))))
 
     def _on_drawing(self, drawing: NDArray[np.uint8] | None) -> None:
         if drawing is None:

@@ -106,6 +106,7 @@ class MainWindow(QMainWindow):
         self._save_soon.timeout.connect(self._save_settings)
         self._wire()
         self._restore()
+        self._theme_views()
         QApplication.instance().installEventFilter(self)  # type: ignore[union-attr]  # there is one: Bridge asserts it
         self._show_state()
         self.bridge.warm_up()
@@ -411,15 +412,19 @@ class MainWindow(QMainWindow):
         if isinstance(application, QApplication):
             application.setPalette(theme.palette())
             application.setStyleSheet(theme.stylesheet())
+        self._theme_views()
+
+    def _theme_views(self) -> None:
         for view in (
             self.toolbar,
             self.dataset_view,
+            self.layer_view,
             self.schedule_view,
             self.curves,
             self.filters,
             self.canvas,
         ):
-            view.set_theme(theme)
+            view.set_theme(self.theme)
 
     def _restore(self) -> None:
         saved = self.settings
