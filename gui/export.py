@@ -6,8 +6,8 @@ import csv
 import io
 from collections.abc import Callable
 
-from PySide6.QtCore import QBuffer, QIODevice, QRectF, QSize
-from PySide6.QtGui import QImage, QPainter
+from PySide6.QtCore import QBuffer, QByteArray, QIODevice, QRectF, QSize
+from PySide6.QtGui import QImage, QImageWriter, QPainter
 from PySide6.QtSvg import QSvgGenerator
 
 from gui.run_state import RunState
@@ -27,8 +27,7 @@ def png(draw: Draw, size: QSize) -> bytes:
         draw(painter)
     buffer = QBuffer()
     buffer.open(QIODevice.OpenModeFlag.WriteOnly)
-    if not image.save(buffer, b"PNG"):  # pragma: no cover - only where Qt lacks its PNG plug-in
-        raise OSError("Qt cannot write PNG files here")
+    QImageWriter(buffer, QByteArray(b"png")).write(image)
     return bytes(buffer.data().data())
 
 
