@@ -9,8 +9,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 
-# Runs in an interpreter of its own, which nothing has loaded torch into. Nobody presses Start: the window loads torch by
-# itself, and is closed while that is under way. Prints what it saw, as JSON.
+# Runs in an interpreter of its own, which nothing has loaded torch into. Nobody presses Start: the window loads torch
+# by itself, and is closed while that is under way. Prints what it saw, as JSON.
 SCRIPT = """
 import json, sys, threading
 from importlib.abc import MetaPathFinder
