@@ -35,7 +35,7 @@ def svg(draw: Draw, size: QSize, *, title: str) -> bytes:
     """What `draw` paints on a ground of `size` as an SVG file's contents: lines and text, no pixels."""
     buffer = QBuffer()
     buffer.open(QIODevice.OpenModeFlag.WriteOnly)
-    generator = QSvgGenerator()
+    generator = QSvgGenerator(QSvgGenerator.SvgVersion.Svg11)  # Tiny 1.2, the default, has no clipping
     generator.setOutputDevice(buffer)
     generator.setSize(size)
     generator.setViewBox(QRectF(0, 0, size.width(), size.height()))

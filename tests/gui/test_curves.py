@@ -410,6 +410,7 @@ def test_a_picture_is_what_is_shown(view: CurvesView, state: RunState, tmp_path:
     assert text.startswith("<?xml")
     assert text.count("<polyline") >= 6
     assert "Accuracy" in text
+    assert "<clipPath" in text  # a zoomed line stays within its axes
     assert "<image" not in text
 
 
