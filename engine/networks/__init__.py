@@ -25,7 +25,7 @@ MOST_WEIGHTS = 1_000_000_000  # 4 GB in float32, four times that with Adam's mom
 
 # The shorter side, in pixels, of the smallest images each network takes. The networks that are not here take any shape.
 # With less, LeNet would see mostly padding, and the batch norms of the other two a single pixel, whose variance is 0.
-SMALLEST_SIDE: Mapping[str, int] = {"lenet5": 16, "lenet3": 16, "fast_cnn": 8, "resnet18": 16}
+SMALLEST_SIDE: Mapping[str, int] = {"lenet5": 16, "lenet3": 16, "fast_cnn": 8, "resnet18": 9}
 LENET_SIDE = 32  # pixels; LeCun et al. (1998) pad the digits so that strokes reach the centre of C1's corner kernels
 
 

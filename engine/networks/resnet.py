@@ -16,7 +16,7 @@ def resnet18(shape: Shape, outputs: int) -> nn.Module:
     convolution with stride 1 and no pooling.
 
     Args:
-        shape: (C, H, W) of one input, H and W at least 16.
+        shape: (C, H, W) of one input, H and W at least 9.
         outputs: number of logits.
 
     Input: float32 (N, C, H, W).
