@@ -31,6 +31,11 @@ class Channel:
                     self._events = merge_steps(self._events)
                     self._steps = sum(type(event) is StepFinished for event in self._events)
 
+    @property
+    def urgent(self) -> bool:
+        """Whether more than steps waits."""
+        return len(self._events) > self._steps
+
     def drain(self) -> list[Event]:
         """All that waits, in order."""
         with self._lock:

@@ -20,7 +20,7 @@ from engine.config import Choice, RunConfig
 from engine.control import Change, RunControl, ScheduleChange
 from engine.datasets.library import Library
 from engine.errors import InputError
-from engine.events import Failed
+from engine.events import Event, Failed
 from engine.files import write_atomically
 from engine.preload import import_torch, use_one_thread
 from gui.settings import Settings, save
@@ -169,9 +169,8 @@ class Bridge(QObject):
     """Runs and questions on other threads; everything arrives as a signal in the window's thread.
 
     Signals:
-        events: list[Event], what a run said since the last frame.
-        frame: a frame of a run is over, events or not.
-        run_ended: the run's thread is done and all its events were delivered.
+        frame: time to look at what a run said, by `take_events`.
+        run_ended: the run's thread is done; all its events wait to be taken.
         torch_ready: torch is imported; questions are answered from now on.
         preview_progressed: what is being done, and its share (float or None); `preview_ready`: a DatasetPreview;
             `preview_failed`: an InputError.
@@ -185,7 +184,6 @@ class Bridge(QObject):
         shut_down: every thread has ended.
     """
 
-    events = Signal(list)
     frame = Signal()
     run_ended = Signal()
     torch_ready = Signal()
@@ -212,6 +210,7 @@ class Bridge(QObject):
         self._untrained: LiveNetwork | None = None
         self._numbers: dict[str, int] = {}
         self._shutting_down = False
+        self._warming = False
         self._layers: object = None
         # Threads belong to the application: should the window be destroyed first, they still end in good order.
         application = QCoreApplication.instance()
@@ -225,7 +224,7 @@ class Bridge(QObject):
             answerer.finished.connect(self._on_thread_finished)
             answerer.start()
         self._timer = QTimer(self, interval=FRAME, timerType=Qt.TimerType.PreciseTimer)
-        self._timer.timeout.connect(self.deliver)
+        self._timer.timeout.connect(self._on_timer)
         atexit.register(self._wait)
         application.aboutToQuit.connect(self._wait)
 
@@ -254,6 +253,7 @@ class Bridge(QObject):
         )
         self._run.finished.connect(self._on_run_finished)
         self._threads.append(self._run)
+        self.warm_up()
         self._slow.cancel("network")
         self._run.start()
         self._timer.start()
@@ -283,18 +283,31 @@ class Bridge(QObject):
     def change_schedule(self, name: str, params: Mapping[str, ParamValue]) -> None:
         self._control.change(ScheduleChange(name, params))
 
-    def deliver(self) -> None:
-        """Hand over what waits in the channel, and notice a network that has just been built."""
-        events = self._channel.drain()
-        if events:
-            self.events.emit(events)
+    @property
+    def urgent(self) -> bool:
+        """Whether more than steps waits to be taken."""
+        return self._channel.urgent
+
+    def take_events(self) -> list[Event]:
+        """What the run said since the last call."""
+        return self._channel.drain()
+
+    def _on_timer(self) -> None:
         self._announce(self._control.live)
         self.frame.emit()
 
     # Questions. Of each kind only the newest is answered.
 
+    @property
+    def ready(self) -> bool:
+        """Whether torch is imported."""
+        return self._kept.ready.is_set()
+
     def warm_up(self) -> None:
-        """Import torch on another thread. Everything else waits for it."""
+        """Import torch on another thread, once. Everything else waits for it."""
+        if self._warming:
+            return
+        self._warming = True
         kept, quick = self._kept, self._quick
 
         def work(asked: _Asked) -> object:  # noqa: ARG001
@@ -491,6 +504,7 @@ class Bridge(QObject):
             return
         match kind:
             case "torch":
+                self._kept.ready.wait()  # the other thread answers within microseconds
                 self.torch_ready.emit()
             case "preview":
                 self.preview_ready.emit(answer)
@@ -530,7 +544,7 @@ class Bridge(QObject):
     def _on_run_finished(self) -> None:
         run, self._run = self._run, None
         self._timer.stop()
-        self.deliver()
+        self._announce(self._control.live)
         if run is not None:
             self._threads.remove(run)
             run.deleteLater()

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from PySide6.QtCore import QByteArray, QEvent, QObject, Qt, QTimer, Signal
+from PySide6.QtCore import QByteArray, Qt, QTimer, Signal
 from PySide6.QtGui import QCloseEvent, QShowEvent
-from PySide6.QtWidgets import QAbstractButton, QApplication, QComboBox, QDockWidget, QMainWindow, QWidget
+from PySide6.QtWidgets import QApplication, QDockWidget, QMainWindow, QWidget
 
 from engine.config import RunConfig, load_config
 from engine.errors import InputError
@@ -27,7 +27,6 @@ from gui.run_toolbar import SPEEDS, RunToolbar
 from gui.theme import THEMES, Theme
 from gui.views.curves import CurvesView
 from gui.views.dataset_preview import DatasetPreviewView
-from gui.views.digit_canvas import DigitCanvas
 from gui.views.filters import FiltersView
 from gui.views.layer_table import LayerTableView
 from gui.views.schedule_preview import SchedulePreview
@@ -107,10 +106,10 @@ class MainWindow(QMainWindow):
         self._wire()
         self._restore()
         self._theme_views()
-        QApplication.instance().installEventFilter(self)  # type: ignore[union-attr]  # there is one: Bridge asserts it
         self._show_state()
-        self.bridge.warm_up()
-        self._on_config_changed()
+        config = self._config()
+        if config is not None:
+            self.canvas.set_dataset(config.dataset_info())
 
     # Composition
 
@@ -184,10 +183,9 @@ class MainWindow(QMainWindow):
         menu.clear_canvas.connect(self.canvas.canvas.clear)
         menu.undo.connect(self.canvas.canvas.undo)
         menu.sample.connect(self.show_sample)
-        bridge.events.connect(self._on_events)
         bridge.frame.connect(self._on_frame)
         bridge.run_ended.connect(self._on_run_ended)
-        bridge.torch_ready.connect(self._show_state)
+        bridge.torch_ready.connect(self._on_config_changed)
         bridge.preview_progressed.connect(self.dataset_view.set_loading)
         bridge.preview_ready.connect(self.dataset_view.set_preview)
         bridge.preview_failed.connect(lambda error: self.dataset_view.set_error(_sentence(error)))
@@ -246,6 +244,8 @@ class MainWindow(QMainWindow):
 
     def _on_events(self, events: list[Event]) -> None:
         before = self.run_state.status
+        if not events:
+            return
         self.run_state.apply(events)
         if self.run_state.status != before:
             self._show_state()
@@ -261,13 +261,17 @@ class MainWindow(QMainWindow):
 
     def _on_run_ended(self) -> None:
         self._ending = False
+        self._on_events(self.bridge.take_events())
         self._show_state()
         self._redraw()
         self._on_config_changed()
         self.run_state_changed.emit()
 
     def _on_frame(self) -> None:
-        if self.budget.due():
+        due = self.budget.due()
+        if due or self.bridge.urgent:
+            self._on_events(self.bridge.take_events())
+        if due:
             self._redraw()
             self.budget.drawn()
 
@@ -302,7 +306,7 @@ class MainWindow(QMainWindow):
             return
         self.setup.clear_errors()
         self.schedule_view.set_config(config)
-        if self.bridge.running:
+        if self.bridge.running or not self.bridge.ready:
             return
         if self._dataset != config.dataset:
             self._dataset = config.dataset
@@ -462,21 +466,14 @@ class MainWindow(QMainWindow):
         self.settings = self.gather_settings()
         self.bridge.save_settings(self.settings)
 
-    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
-        # Space belongs to a control that has the focus and knows what to do with it; elsewhere it starts and pauses.
-        if event.type() == QEvent.Type.ShortcutOverride and isinstance(watched, QWidget):
-            key = getattr(event, "key", int)()
-            if key == Qt.Key.Key_Space and isinstance(watched, QAbstractButton | QComboBox | DigitCanvas):
-                event.accept()
-                return True
-        return False
-
     def showEvent(self, event: QShowEvent) -> None:
         super().showEvent(event)
         if not self._shown:
             self._shown = True
             if not self.settings.window_state:
                 QTimer.singleShot(0, self, self._size_docks)  # docks take sizes only once they are laid out
+            # Torch is imported after the first paint, which comes within the next turn of the event loop.
+            QTimer.singleShot(0, self, lambda: QTimer.singleShot(0, self, self.bridge.warm_up))
 
     def closeEvent(self, event: QCloseEvent) -> None:
         """Stop the run, wait for it and all other work, keep the settings, then close."""
@@ -492,7 +489,6 @@ class MainWindow(QMainWindow):
         if self.bridge.busy:
             event.ignore()
             return
-        QApplication.instance().removeEventFilter(self)  # type: ignore[union-attr]  # there is one
         event.accept()
 
 

@@ -6,7 +6,18 @@ from dataclasses import dataclass
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QAction, QKeySequence
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QMenu, QSizePolicy, QSlider, QToolBar, QToolButton, QWidget
+from PySide6.QtWidgets import (
+    QAbstractButton,
+    QComboBox,
+    QHBoxLayout,
+    QLabel,
+    QMenu,
+    QSizePolicy,
+    QSlider,
+    QToolBar,
+    QToolButton,
+    QWidget,
+)
 
 from gui.icons import icon
 from gui.run_state import Status
@@ -137,8 +148,14 @@ class RunToolbar(QToolBar):
         self._buttons["pause"].setChecked(self._status == "paused")
 
     def toggle(self) -> None:
-        """Space: start, pause or go on, whichever makes sense."""
-        self.press("pause" if self._status == "running" else "start")
+        """Space: start, pause or go on, whichever makes sense; but a control with the focus is what is meant then."""
+        focus = self._window.focusWidget()
+        if isinstance(focus, QAbstractButton):
+            focus.animateClick()
+        elif isinstance(focus, QComboBox):
+            focus.showPopup()
+        else:
+            self.press("pause" if self._status == "running" else "start")
 
     # Speed
 

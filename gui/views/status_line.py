@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QWidget
+from PySide6.QtGui import QPainter, QPaintEvent, QPalette
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QWidget
 
 from gui import numbers
 from gui.run_state import RunState
@@ -27,6 +28,37 @@ _WORDS = {
 _REASONS = {"completed": "Finished", "stopped": "Stopped", "early_stopping": "Stopped early: no better validation loss"}
 
 
+class ProgressLine(QWidget):
+    """A share as a thin line. QProgressBar repaints the window at once for every value; this waits for its turn."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName("run_progress")
+        self.setAccessibleName("Progress of the run")
+        self.setFixedSize(120, 6)
+        self._pixels: int | None = 0
+
+    def set_share(self, share: float | None) -> None:
+        """In 0 … 1; None where it is not known how much there is to do."""
+        pixels = None if share is None else round(min(max(share, 0.0), 1.0) * self.width())
+        if pixels != self._pixels:
+            self._pixels = pixels
+            self.setAccessibleDescription("" if share is None else f"{share:.0%}")
+            self.update()
+
+    def paintEvent(self, event: QPaintEvent) -> None:  # noqa: ARG002
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.setPen(Qt.PenStyle.NoPen)
+        painter.setBrush(self.palette().color(QPalette.ColorRole.Mid))
+        painter.drawRoundedRect(self.rect(), 3, 3)
+        painter.setBrush(self.palette().color(QPalette.ColorRole.Highlight))
+        if self._pixels is None:
+            painter.setOpacity(0.5)
+        painter.drawRoundedRect(0, 0, self.width() if self._pixels is None else self._pixels, self.height(), 3, 3)
+        painter.end()
+
+
 class StatusLine(QWidget):
     """Every figure keeps its place: the labels are as wide as their widest text."""
 
@@ -37,11 +69,7 @@ class StatusLine(QWidget):
         self._message.setObjectName("status_message")
         self._message.setTextFormat(Qt.TextFormat.PlainText)
         self._message.setMinimumWidth(0)
-        self._progress = QProgressBar()
-        self._progress.setObjectName("run_progress")
-        self._progress.setAccessibleName("Progress of the run")
-        self._progress.setTextVisible(False)
-        self._progress.setFixedSize(120, 6)
+        self._progress = ProgressLine()
         row = QHBoxLayout(self)
         row.setContentsMargins(PANEL_MARGIN, SPACING, PANEL_MARGIN, SPACING)
         row.setSpacing(4 * SPACING)
@@ -82,17 +110,7 @@ class StatusLine(QWidget):
         running = state.status in ("running", "paused")
         self._set(self._labels["left"], f"{numbers.duration(left)} left" if running and left is not None else "")
         self._set(self._labels["cost"], "" if cost is None else f"watching {numbers.percent(cost)}")
-        self._show_progress(state)
-
-    def _show_progress(self, state: RunState) -> None:
-        if state.preparing is not None:
-            done = state.preparing[1]
-            value, maximum = (0, 0) if done is None else (round(1000 * done), 1000)
-        else:
-            value, maximum = round(1000 * (state.progress or 0.0)), 1000
-        if (self._progress.value(), self._progress.maximum()) != (value, maximum):
-            self._progress.setMaximum(maximum)
-            self._progress.setValue(value)
+        self._progress.set_share(state.preparing[1] if state.preparing is not None else state.progress or 0.0)
 
     @staticmethod
     def _sentence(state: RunState) -> str:
