@@ -58,8 +58,10 @@ def set_parameters(network: nn.Module, values: Mapping[str, object]) -> None:
             raise InputError(field, "the network has no such parameter", "known are " + ", ".join(parameters))
         try:
             tensor = torch.tensor(value, dtype=torch.float32)
-        except (TypeError, ValueError, RuntimeError):
+        except (TypeError, ValueError, RuntimeError, OverflowError):
             raise InputError(field, "is not a nested list of numbers") from None
+        if not torch.isfinite(tensor).all():
+            raise InputError(field, "has values that are not finite", "finite numbers")
         if tensor.shape != parameters[name].shape:
             raise InputError(
                 field, f"has the shape {tuple(tensor.shape)}", f"it must be {tuple(parameters[name].shape)}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import threading
+from types import TracebackType
 
 import numpy as np
 import torch
@@ -21,8 +22,12 @@ class LiveNetwork:
     """Predictions and filters with today's weights. Thread-safe.
 
     It shares the weights with `network` through a twin that stays in evaluation mode, so asking disturbs neither the
-    training nor its random state. `lock` is held while the weights change and while they are read: an answer never
-    mixes two steps, and waits for one update at most, not for a forward and backward pass.
+    training nor its random state. A lock is held while the weights change and while they are read: an answer never
+    mixes two steps, and waits for one update at most, not for a forward and backward pass. Buffers, such as a batch
+    norm's running mean, change in the forward pass: the twin has its own and gets the new ones with the new weights.
+
+    Attributes:
+        updating: the context in which the run changes weights.
 
     Args:
         network: the module under training, on its device.
@@ -32,13 +37,14 @@ class LiveNetwork:
     """
 
     def __init__(self, network: nn.Module, *, info: DatasetInfo, input_shape: tuple[int, ...], loss: Loss) -> None:
-        shared = [*network.parameters(), *network.buffers()]
-        self._twin = copy.deepcopy(network, {id(tensor): tensor for tensor in shared}).eval()
-        self._device = shared[0].device if shared else torch.device("cpu")
+        parameters, buffers = list(network.parameters()), list(network.buffers())
+        self._twin = copy.deepcopy(network, {id(parameter): parameter for parameter in parameters}).eval()
+        self._device = next((tensor.device for tensor in (*parameters, *buffers)), torch.device("cpu"))
         self._loss = loss
         self.info = info
         self.input_shape = input_shape
-        self.lock = threading.Lock()
+        self._lock = threading.Lock()
+        self.updating = Updating(self._lock, source=buffers, target=list(self._twin.buffers()))
         self.layers: tuple[FilterLayer, ...] = filter_layers(self._twin, input_shape)
         self._initial = {
             layer.name: capture_filters(self._twin, layer.name, input_shape=input_shape) for layer in self.layers
@@ -51,7 +57,7 @@ class LiveNetwork:
         In regression: the outputs themselves.
         """
         inputs = to_inputs(torch.from_numpy(np.array(sample[None])), self.info, self.input_shape)
-        with self.lock:
+        with self._lock:
             outputs = self._twin(inputs.to(self._device))
         answer = self._loss.probabilities(outputs) if self.info.classes else outputs
         values: np.ndarray = answer[0].float().cpu().numpy().copy()
@@ -60,7 +66,7 @@ class LiveNetwork:
 
     def filters(self, layer: str) -> FilterImages:
         """The layer's weights now."""
-        with self.lock:
+        with self._lock:
             return capture_filters(self._twin, layer, input_shape=self.input_shape)
 
     def initial_filters(self, layer: str) -> FilterImages:
@@ -69,11 +75,31 @@ class LiveNetwork:
 
     def weights(self) -> dict[str, Tensor]:
         """Copies of all parameters and buffers now, on the CPU, contiguous."""
-        with self.lock:
+        with self._lock:
             return {
                 name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format)
                 for name, tensor in self._twin.state_dict().items()
             }
+
+
+class Updating:
+    """Holds `lock` while the weights change, then copies the buffers that belong to them from `source` to `target`."""
+
+    def __init__(self, lock: threading.Lock, *, source: list[Tensor], target: list[Tensor]) -> None:
+        self._lock = lock
+        self._pairs = tuple(zip(target, source, strict=True))
+
+    def __enter__(self) -> None:
+        self._lock.acquire()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            for target, source in self._pairs:
+                target.copy_(source)
+        finally:
+            self._lock.release()
 
 
 def untrained(config: RunConfig) -> LiveNetwork:

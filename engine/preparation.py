@@ -51,6 +51,9 @@ def prepare(
     Raises InputError for data that cannot be had, parts that do not fit and a device that is not there.
     """
     device = pick_device(config.training.device, config.training.precision)
+    optimizer = OPTIMIZERS[config.optimizer.name]
+    if device.scaler is not None and optimizer.closure:
+        raise InputError("training.precision", f"{optimizer.label} cannot do {device.precision}", "use float32")
     data = yield from _load(config, control, library)
     if data is None:
         return None
@@ -60,9 +63,10 @@ def prepare(
         raise InputError(
             "training.batch_size", f"{batch_size:,} is more than the {size:,} training samples", f"up to {size:,}"
         )
+    if not len(data.test):
+        raise InputError("dataset", f"{data.info.label} has no test samples", "another dataset")
     yield Preparing("Building the network")
     parts = assemble(config)
-    build_optimizer = OPTIMIZERS[config.optimizer.name].build
     first = Samples(data.train.inputs[:batch_size], data.train.targets[:batch_size])
     tuned = Tuned(config.training.threads or torch.get_num_threads(), config.training.memory_format == "channels_last")
     if device.handle.type == "cpu":
@@ -70,8 +74,7 @@ def prepare(
         def trial(network: nn.Module, channels_last: bool) -> Callable[[], object]:
             network = _arranged(network, channels_last=channels_last)
             batch = Batches(first, parts, device.handle, channels_last=channels_last)
-            optimizer = build_optimizer(network, config.optimizer.params)
-            return step_of(parts.loss, device, network, optimizer, batch)
+            return step_of(parts.loss, device, network, optimizer.build(network, config.optimizer.params), batch)
 
         yield Preparing("Measuring the best thread count and memory format")
         for choice in tuner.tune(config, parts.network, trial):
@@ -89,7 +92,7 @@ def prepare(
     return Ready(
         parts=parts,
         network=network,
-        optimizer=build_optimizer(network, config.optimizer.params),
+        optimizer=optimizer.build(network, config.optimizer.params),
         device=device,
         tuned=tuned,
         train=splits[0],

@@ -112,24 +112,17 @@ def train_step(
 
         def evaluate_batch() -> float:
             optimizer.zero_grad(set_to_none=True)
-            outputs = network(inputs)
-            value = loss(outputs, targets)
+            value, outputs = _forward(network, loss, inputs, targets, device)
             value.backward()  # type: ignore[no-untyped-call]  # torch leaves it unannotated
             if not first:
                 first.append((value.detach(), outputs.detach()))
-            return float(value)
+            return float(value.detach())
 
         with lock:
             optimizer.step(evaluate_batch)
         return first[0]
     optimizer.zero_grad(set_to_none=True)
-    if device.autocast is None:
-        outputs = network(inputs)
-        value = loss(outputs, targets)
-    else:
-        with torch.autocast(device.handle.type, dtype=device.autocast):
-            outputs = network(inputs)
-            value = loss(outputs, targets)
+    value, outputs = _forward(network, loss, inputs, targets, device)
     if device.scaler is None:
         value.backward()  # type: ignore[no-untyped-call]  # torch leaves it unannotated
         with lock:
@@ -140,6 +133,17 @@ def train_step(
             device.scaler.step(optimizer)
         device.scaler.update()
     return value.detach(), outputs.detach()
+
+
+def _forward(
+    network: nn.Module, loss: Loss, inputs: Tensor, targets: Tensor, device: Device
+) -> tuple[Tensor, Tensor]:
+    if device.autocast is None:
+        outputs = network(inputs)
+        return loss(outputs, targets), outputs
+    with torch.autocast(device.handle.type, dtype=device.autocast):
+        outputs = network(inputs)
+        return loss(outputs, targets), outputs
 
 
 @torch.inference_mode()
@@ -173,11 +177,11 @@ def data_order(size: int, *, seed: int, epoch: int) -> Tensor:
 
 
 class _DivergedError(Exception):
-    """The loss of `step` is not finite."""
+    """The loss is not finite. `updates`: of the weights that gave it; `when`: it was noticed, in words."""
 
-    def __init__(self, step: int, loss: float) -> None:
-        super().__init__(step, loss)
-        self.step, self.loss = step, loss
+    def __init__(self, loss: float, *, updates: int, when: str) -> None:
+        super().__init__(loss, updates, when)
+        self.loss, self.updates, self.when = loss, updates, when
 
 
 class _Unread(NamedTuple):
@@ -240,6 +244,7 @@ class _Run:
         self._best_loss, self._waited = math.inf, 0
         self._unread: list[_Unread] = []
         self._samples = 0
+        self._cut_short = False  # an evaluation was stopped before its end
         self._clock = Clock()
 
     def events(self) -> Iterator[Event]:
@@ -260,48 +265,34 @@ class _Run:
         )
         ready.network.train()
         self._clock = Clock()
+        try:
+            yield from self._course()
+        except _DivergedError as diverged:
+            yield self._failure(diverged)
+        else:
+            yield self._finish()
+
+    def _course(self) -> Iterator[Event]:
+        """The evaluations and the epochs, up to where the run ends. Raises _DivergedError."""
         if self._config.training.evaluate_first:
             yield from self._evaluation()
-        while self.step < self._total and not control.stopping:
+        while self.step < self._total and not self._control.stopping:
             self._epoch += 1
-            try:
-                train_loss = yield from self._steps()
-            except _DivergedError as diverged:
-                yield from self._read()
-                yield self._failure(diverged)
-                return
+            train_loss = yield from self._steps()
             if train_loss is None:
                 break
             yield from self._end_epoch(train_loss)
             if self._waited and self._waited >= self._config.training.patience:
                 break
-            control.epoch_ended()
+            self._control.epoch_ended()
         yield from self._read()
-        completed = self.step >= self._total
-        if completed and self.step % self._per_epoch:
+        if self.step >= self._total and self.step % self._per_epoch:
             yield from self._evaluation()
-        restored = None
-        if self._best is not None and self._best.epoch < self._epoch and not control.stopping:
-            with ready.live.lock:
-                self._best.restore()
-            restored = self._best.epoch
-        reason: StopReason = "stopped" if control.stopping and not completed else "completed"
-        if not completed and reason == "completed":
-            reason = "early_stopping"
-        updating = self._clock.updating()
-        yield Finished(
-            reason,
-            self.step,
-            self._epoch,
-            self._clock.seconds(),
-            self._samples / updating if updating > 0 else 0.0,
-            restored,
-        )
 
     def _steps(self) -> Generator[Event, None, float | None]:
         """The epoch's steps. Returns the mean loss over its samples, None where the run ended within the epoch."""
         control, train, size = self._control, self._ready.train, len(self._ready.train)
-        ready, live_lock, late = self._ready, self._ready.live.lock, self._ready.device.answers_late
+        ready, updating, late = self._ready, self._ready.live.updating, self._ready.device.answers_late
         order = data_order(size, seed=self._config.training.seed, epoch=self._epoch).to(ready.device.handle)
         self._loss_sum = 0.0
         for start in range(0, size, self._batch_size):
@@ -322,7 +313,7 @@ class _Run:
                 targets,
                 device=ready.device,
                 closure=self._closure,
-                lock=live_lock,
+                lock=updating,
             )
             self.step += 1
             accuracy = None
@@ -345,8 +336,8 @@ class _Run:
             return
         values = torch.stack([step.loss for step in unread]).tolist() if len(unread) > 1 else [unread[0].loss.item()]
         for step, value in zip(unread, values, strict=True):
-            if not math.isfinite(value):
-                raise _DivergedError(step.step, value)
+            if not math.isfinite(value):  # of the weights that the step before left
+                raise _DivergedError(value, updates=step.step - 1, when=f"at step {step.step}")
             self._loss_sum += value * step.size
             self._samples += step.size
             accuracy = None if step.accuracy is None else float(step.accuracy)
@@ -378,7 +369,8 @@ class _Run:
     def _change(self, change: Change | ScheduleChange) -> Iterator[Event]:
         if isinstance(change, ScheduleChange):
             old = self._schedule.name
-            self._set_schedule(Choice(name=change.name, params=change.params))
+            params = SCHEDULES[change.name].resolve(change.params, part="schedule")
+            self._set_schedule(Choice(name=change.name, params=params))
             yield Intervened(self.step, "schedule", old, change.name)
             return
         optimizer = self._ready.optimizer
@@ -409,7 +401,7 @@ class _Run:
     # After an epoch.
 
     def _evaluate(self) -> _Figures | None:
-        """Test and validation figures; None where the run is told to stop meanwhile."""
+        """Test and validation figures; None where the run is told to stop meanwhile. Raises _DivergedError."""
         ready = self._ready
         with self._clock.evaluating():
             test = evaluate(ready.network, ready.test, ready.parts.loss, self._control)
@@ -417,7 +409,11 @@ class _Run:
             if len(ready.validation):
                 validation = evaluate(ready.network, ready.validation, ready.parts.loss, self._control)
         if test is None or validation is None:
+            self._cut_short = True
             return None
+        for loss in (test[0], validation[0]):
+            if loss is not None and not math.isfinite(loss):
+                raise _DivergedError(loss, updates=self.step, when=f"in the evaluation after step {self.step}")
         return _Figures(*test, *validation)
 
     def _evaluation(self) -> Iterator[Event]:
@@ -449,17 +445,33 @@ class _Run:
             else:
                 self._waited += 1
 
+    # At the end.
+
+    def _finish(self) -> Finished:
+        completed = self.step >= self._total and not self._cut_short
+        reason: StopReason = "completed" if completed else "early_stopping"
+        if self._control.stopping and not completed:
+            reason = "stopped"
+        restored = None
+        if self._best is not None and self._best.epoch < self._epoch and not self._control.stopping:
+            with self._ready.live.updating:
+                self._best.restore()
+            restored = self._best.epoch
+        seconds, updating = self._clock.seconds(), self._clock.updating()
+        speed = self._samples / updating if updating > 0 else 0.0
+        return Finished(reason, self.step, self._epoch, seconds, speed, restored)
+
     def _failure(self, diverged: _DivergedError) -> Failed:
-        # The loss at a step comes from the weights after the step before it.
-        kept = self._newer if self._newer.step < diverged.step - 1 else self._good
-        with self._ready.live.lock:
+        # Weights are known to be good once a later step's loss was finite.
+        kept = self._newer if self._newer.step < diverged.updates else self._good
+        with self._ready.live.updating:
             kept.restore()
         what = "not a number" if math.isnan(diverged.loss) else "infinite"
-        if diverged.step == 1:
+        if diverged.updates == 0:
             advice = "It was so with the untrained weights: look at the data and the initial parameters."
         else:
             advice = (
                 f"Most often the learning rate is too large: it was {self._rate:g}; try {self._rate / 10:g}. "
                 f"The weights of step {kept.step} are kept."
             )
-        return Failed("diverged", f"The loss became {what} at step {diverged.step}. {advice}", kept.step)
+        return Failed("diverged", f"The loss became {what} {diverged.when}. {advice}", kept.step)
