@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 
 from engine.events import Event, StepFinished
@@ -47,11 +48,12 @@ class Channel:
 def merge_steps(events: list[Event]) -> list[Event]:
     """`events` with about half the steps.
 
-    Of every four neighbouring steps those with the lowest and the highest loss stay, in order. The last step stays in
-    any case, and so does every step whose loss is not finite.
+    Of every four neighbouring steps those with the lowest and the highest loss stay, in order. The first and the last
+    step stay in any case, and so does every step whose loss is not finite.
     """
     merged: list[Event] = []
     group: list[StepFinished] = []
+    first = next((event for event in events if type(event) is StepFinished), None)
     last = next((event for event in reversed(events) if type(event) is StepFinished), None)
 
     def close() -> None:
@@ -64,12 +66,10 @@ def merge_steps(events: list[Event]) -> list[Event]:
         group.clear()
 
     for event in events:
-        special = type(event) is not StepFinished or event is last or event.loss - event.loss != 0
-        if special:
+        if type(event) is not StepFinished or event is first or event is last or not math.isfinite(event.loss):
             close()
             merged.append(event)
             continue
-        assert type(event) is StepFinished
         group.append(event)
         if len(group) == 4:
             close()

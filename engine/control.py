@@ -66,7 +66,7 @@ class RunControl:
             self._notify()
 
     def step_once(self) -> None:
-        """Do one step, then pause; several requests add up."""
+        """Do one step at once, also in slow motion, then pause; several requests add up."""
         with self._condition:
             self._allowed = (self._allowed or 0) + 1
             self._pause_after_epoch = False
@@ -122,7 +122,7 @@ class RunControl:
     def wait_for_turn(self) -> None:
         """Block until the speed allows the next step, or something else is asked."""
         with self._condition:
-            while self._speed and not self._stopping and self._allowed != 0 and not self._changes:
+            while self._speed and not self._stopping and self._allowed is None and not self._changes:
                 left = self._last_step + 1 / self._speed - time.monotonic()
                 if left <= 0:
                     break
