@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import signal
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import NoReturn, TextIO, assert_never
@@ -73,9 +76,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except InputError as error:
         sys.stderr.write(f"{error}\n")
         return BAD_INPUT
-    except BrokenPipeError:  # whoever read our output has gone
-        sys.stderr.close()
+    except BrokenPipeError:  # whoever read our output has gone, and Python's own flush at the end would say so again
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED
+    except KeyboardInterrupt:  # a second Ctrl-C
+        return INTERRUPTED
 
 
 def _make_parser() -> _Parser:
@@ -109,23 +114,22 @@ def _make_parser() -> _Parser:
 
 def _train(options: argparse.Namespace) -> int:
     config = _config(options)
-    # Torch takes seconds to import and a mistake in the arguments should be answered at once.
-    from engine.training import train
-
+    if options.save:
+        _prepare_folder(Path(options.save))
     control = RunControl()
     out = Console(highlight=False) if options.events != "-" else None
     status = 0
     with ExitStack() as stack:
-        sink = stack.enter_context(_events_sink(options.events))
         stack.enter_context(_stopping_at_interrupt(control))
+        write = stack.enter_context(_events_sink(options.events))
         progress = stack.enter_context(_progress())
         task = progress.add_task("Starting", total=None, speed="")
         reporter = _Reporter(out, progress, task)
+        # Torch takes seconds to import and a mistake in the arguments should be answered at once.
+        from engine.training import train
+
         for event in train(config, control):
-            if sink is not None:
-                sink.write(as_json(event) + "\n")
-                if not isinstance(event, StepFinished):
-                    sink.flush()
+            write(event)
             reporter.report(event)
             if isinstance(event, Failed):
                 status = BAD_INPUT if event.kind == "input" else FAILED
@@ -139,8 +143,22 @@ def _train(options: argparse.Namespace) -> int:
         try:
             save_result(Path(options.save), control.live, config)
         except OSError as error:
-            raise InputError("--save", f"{options.save} cannot be written: {error.strerror or error}") from None
+            raise _unwritable("--save", options.save, error) from None
     return status
+
+
+def _prepare_folder(folder: Path) -> None:
+    """Make `folder` and see that it can be written to, before hours of training are at stake."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise _unwritable("--save", str(folder), error) from None
+
+
+def _unwritable(field: str, where: str, error: OSError) -> InputError:
+    return InputError(field, f"{where} cannot be written: {error.strerror or error}")
 
 
 def _config(options: argparse.Namespace) -> RunConfig:
@@ -148,8 +166,8 @@ def _config(options: argparse.Namespace) -> RunConfig:
     settings: dict[str, object] = {}
     for pair in options.set:
         field, equals, value = pair.partition("=")
-        if not equals:
-            raise InputError("--set", f"{pair!r} has no value", "write PART.PARAM=VALUE")
+        if not equals or not field.strip():
+            raise InputError("--set", f"{pair!r} is not a setting and its value", "write PART.PARAM=VALUE")
         settings[field.strip()] = value.strip()
     for name, (field, _) in _SHORTCUTS.items():
         if getattr(options, name) is not None:
@@ -167,22 +185,40 @@ def _config(options: argparse.Namespace) -> RunConfig:
 
 
 @contextmanager
-def _events_sink(where: str | None) -> Iterator[TextIO | None]:
+def _events_sink(where: str | None) -> Iterator[Callable[[Event], None]]:
+    """A function that writes an event to the file `where`, to the standard output (`-`), or nowhere (None).
+
+    Raises InputError where the file cannot be written, BrokenPipeError where nobody reads the output any more.
+    """
     if where is None:
-        yield None
+        yield lambda _: None
     elif where == "-":
-        yield sys.stdout
-        sys.stdout.flush()
+        yield partial(_write, sys.stdout, where)
     else:
-        with _open_events(where) as file:
-            yield file
+        file = _open_events(where)
+        try:
+            yield partial(_write, file, where)
+        finally:
+            with suppress(OSError):  # the last event was flushed: what did not fit has been said
+                file.close()
 
 
 def _open_events(where: str) -> TextIO:
     try:
         return Path(where).open("w", encoding="utf-8")
     except OSError as error:
-        raise InputError("--events", f"{where} cannot be written: {error.strerror or error}") from None
+        raise _unwritable("--events", where, error) from None
+
+
+def _write(file: TextIO, where: str, event: Event) -> None:
+    try:
+        file.write(as_json(event) + "\n")
+        if not isinstance(event, StepFinished):
+            file.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise _unwritable("--events", where, error) from None
 
 
 @contextmanager

@@ -162,6 +162,7 @@ CATALOGS: Mapping[str, Catalog[Entry]] = {
 PARTS = (*CATALOGS, "training")
 DEFAULT_DATASET = "mnist"
 DEFAULT_NETWORK = "lenet5"
+_SAVED = "a JSON file that Learnscope wrote"
 
 
 class RunConfig(_Frozen):
@@ -292,22 +293,32 @@ def config_from_json(text: str, *, source: str) -> RunConfig:
     """The RunConfig in `text`, checked as if it had been typed. Raises InputError."""
     try:
         data = json.loads(text)
-        version = data.get("schema_version", SCHEMA_VERSION) if isinstance(data, dict) else None
-        if not isinstance(version, int):
-            raise InputError("config", f"{source} is not a saved set-up", "a JSON file that Learnscope wrote")
-        if version > SCHEMA_VERSION:
-            raise InputError(
-                "config", f"{source} was written by a newer Learnscope (schema {version})", f"up to {SCHEMA_VERSION}"
-            )
-        saved = RunConfig.model_validate_json(text)
     except json.JSONDecodeError as error:
         raise InputError("config", f"{source} is not JSON: {error.msg} in line {error.lineno}") from None
+    except (ValueError, RecursionError):  # a number of thousands of digits, a list in a list in a list …
+        raise InputError("config", f"{source} is not a saved set-up", _SAVED) from None
+    version = data.get("schema_version", SCHEMA_VERSION) if isinstance(data, dict) else None
+    if type(version) is not int or version < 1:
+        raise InputError("config", f"{source} is not a saved set-up", _SAVED)
+    if version > SCHEMA_VERSION:
+        raise InputError(
+            "config", f"{source} was written by a newer Learnscope (schema {version})", f"up to {SCHEMA_VERSION}"
+        )
+    try:
+        saved = RunConfig.model_validate_json(text)
     except PydanticError as error:
-        first = error.errors()[0]
-        where = ".".join(str(piece) for piece in first["loc"] if isinstance(piece, str | int))
-        raise InputError(where or "config", first["msg"][:1].lower() + first["msg"][1:]) from None
+        raise _unreadable(error) from None
     picks, settings = settings_of(saved)
     return make_config(picks, settings, initial_parameters=saved.initial_parameters)
+
+
+def _unreadable(error: PydanticError) -> InputError:
+    """The first of pydantic's complaints, under the field's own name."""
+    first = error.errors(include_url=False)[0]
+    where = [str(piece) for piece in first["loc"]]
+    if len(where) > 2 and where[1] == "params":  # the rest of the path names the types that a value may have
+        return InputError(f"{where[0]}.{where[2]}", f"{first['input']!r} is not accepted", "a number, a text or a list")
+    return InputError(".".join(where) or "config", first["msg"][:1].lower() + first["msg"][1:])
 
 
 def settings_of(config: RunConfig) -> tuple[dict[str, str], dict[str, object]]:
