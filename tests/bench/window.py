@@ -1,0 +1,100 @@
+"""What watching costs, and how the window feels while it trains."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from statistics import median
+
+from tests.bench.child import Answer, Child
+from tests.bench.figure import Baseline, Figure, Pairs, Plan, Target
+from tests.bench.turns import described
+
+STEPS = 430  # an epoch
+
+
+def measure(plan: Plan) -> list[Figure]:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        Child("tests.bench.headless_child", home=Path(folder) / "headless") as headless,
+        Child("tests.bench.window_child", home=Path(folder) / "window") as window,
+    ):
+        headless.answer()
+        window.answer()
+        tuned = headless.ask({"training.steps": 60})
+        settings: dict[str, object] = {
+            "training.threads": tuned["threads"],
+            "training.memory_format": tuned["memory_format"],
+        }
+        epoch = settings | {"training.epochs": 1, "training.steps": plan.times(STEPS, 120)}
+        longer = settings | {"training.epochs": 2, "training.steps": plan.times(2 * STEPS, 120)}
+        watched, alone = [], []
+        headless.ask(epoch)  # one that does not count on either side: memory is taken, caches fill
+        window.ask({"probe": "speed", **epoch})
+        for number in range(plan.times(6, 1)):
+            if number % 2:
+                alone.append(headless.ask(epoch))
+            watched.append(window.ask({"probe": "speed", **epoch}))
+            if not number % 2:
+                alone.append(headless.ask(epoch))
+        stalls = [window.ask({"probe": "stalls", **longer}) for _ in range(plan.times(2, 1))]
+        pen = window.ask({"probe": "pen", **longer})
+    set_up = described(tuned["threads"], tuned["memory_format"])
+    return [*_speed(watched, alone, set_up), *_feel(stalls, pen)]
+
+
+def _speed(watched: list[Answer], alone: list[Answer], set_up: str) -> list[Figure]:
+    pairs = Pairs([run["samples_per_second"] for run in watched], [run["samples_per_second"] for run in alone])
+    return [
+        Figure(
+            name="window: lenet5 in the open window",
+            value=pairs.our_median,
+            unit="samples/s",
+            baseline=Baseline("the same run without a window", pairs.their_median),
+            ratio=pairs.speed_ratio,
+            target=Target("ratio", "at least", 0.95),
+            note=f"1280 × 800, all panels; both {set_up}; {len(watched)} pairs of runs",
+        ),
+        Figure(
+            name="window: redraws meanwhile",
+            value=median(run["redraws_per_second"] for run in watched),
+            unit="/s",
+            target=Target("value", "at least", 10.0),
+            note="paintings of the loss plot in the same runs; the window itself says that drawing took "
+            f"{median(run['cost'] for run in watched):.1%} of the time",
+        ),
+    ]
+
+
+def _feel(stalls: list[Answer], pen: Answer) -> list[Figure]:
+    worst = max(run["worst"] for run in stalls)
+    how = f"{sum(run['events'] for run in stalls):,.0f} events, one every 2 ms, due whether the loop answers or not"
+    return [
+        Figure(
+            name="window: event delay while training, p99",
+            value=max(run["p99"] for run in stalls),
+            unit="ms",
+            target=Target("value", "at most", 16.0),
+            note=how,
+        ),
+        Figure(
+            name="window: event delay while training, worst",
+            value=worst,
+            unit="ms",
+            target=Target("value", "at most", 50.0),
+            note=how,
+        ),
+        Figure(
+            name="window: event delay from Start to the first step, worst",
+            value=max(run["starting"] for run in stalls),
+            unit="ms",
+            note="loading, tuning and the first evaluation",
+        ),
+        Figure(
+            name="window: pen to prediction while training, p95",
+            value=pen["p95"],
+            unit="ms",
+            target=Target("value", "at most", 30.0),
+            note=f"{pen['movements']:.0f} movements; median {pen['median']:.1f} ms, worst {pen['worst']:.1f} ms",
+        ),
+    ]
