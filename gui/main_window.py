@@ -17,6 +17,8 @@ from engine.config import RunConfig, load_config
 from engine.errors import InputError
 from engine.events import Event, Failed, Preparing
 from engine.inspection.shapes import LayerTable
+from engine.snapshots import FilterImages
+from gui import numbers
 from gui import settings as stored
 from gui.bridge import Bridge
 from gui.canvas_panel import CanvasPanel
@@ -74,6 +76,9 @@ class MainWindow(QMainWindow):
         self._shown = False
         self._dataset: object = None
         self._note = ""
+        self._images: tuple[FilterImages, FilterImages] | None = None
+        self._answer: tuple[np.ndarray, np.ndarray] | None = None
+        self._pen_moved = False
 
         self.toolbar = RunToolbar(theme, self)
         self.addToolBar(self.toolbar)
@@ -193,7 +198,7 @@ class MainWindow(QMainWindow):
         bridge.description_failed.connect(lambda error: self.layer_view.set_message(_sentence(error)))
         bridge.network_changed.connect(self._on_network)
         bridge.predicted.connect(self._on_predicted)
-        bridge.filters_read.connect(lambda images: self.filters.set_images(*images))
+        bridge.filters_read.connect(self._on_filters)
         bridge.sample_picked.connect(self.canvas.canvas.show_sample)
         bridge.saved.connect(self.say)
         bridge.problem.connect(self.say)
@@ -279,10 +284,15 @@ class MainWindow(QMainWindow):
         """Bring all visible views up to date; what they ask for arrives later."""
         state = self.run_state
         self.curves.refresh(state)
+        if self._images is not None:
+            self.filters.set_images(*self._images)
+            self._images = None
+        if self._answer is not None:
+            self._show_answer(*self._answer)
         self._ask_filters()
         self._ask_prediction()
         running = state.status in ("running", "paused")
-        self.status_line.refresh(state, cost=self.budget.cost if running else None, note=self._note)
+        self.status_line.follow(state, cost=self.budget.cost if running else None, note=self._note)
 
     def _show_state(self) -> None:
         self.toolbar.show_status(self.run_state.status, ending=self._ending)
@@ -338,6 +348,7 @@ class MainWindow(QMainWindow):
 
     def _on_network(self, live: LiveNetwork) -> None:
         self._network = live
+        self._images = self._answer = None
         self.filters.set_images(None)
         self.filters.set_empty(
             "Press Start to see the filters"
@@ -353,8 +364,18 @@ class MainWindow(QMainWindow):
         if self._network is not None and self.filters.layer() and self.filters.isVisible():
             self.bridge.read_filters(self.filters.layer())
 
+    def _on_filters(self, images: tuple[FilterImages, FilterImages]) -> None:
+        # While a run draws anyway, all views change in one paint: each alone would cost one of its own.
+        if self.run_state.status == "running":
+            self._images = images
+        else:
+            self.filters.set_images(*images)
+
     def _on_drawing(self, drawing: np.ndarray | None) -> None:
-        if drawing is not None:
+        if drawing is None:
+            self._answer = None
+        else:
+            self._pen_moved = True
             self.bridge.predict(drawing)
 
     def _ask_prediction(self) -> None:
@@ -364,10 +385,19 @@ class MainWindow(QMainWindow):
                 self.bridge.predict(drawing)
 
     def _on_predicted(self, answer: tuple[np.ndarray, np.ndarray]) -> None:
+        """Follow the pen at once, the weights with the other views."""
+        if self._pen_moved or self.run_state.status != "running":
+            self._pen_moved = False
+            self._show_answer(*answer)
+        else:
+            self._answer = answer
+
+    def _show_answer(self, sample: np.ndarray, probabilities: np.ndarray) -> None:
+        self._answer = None
         if self.canvas.canvas.drawing() is not None:
-            self.canvas.set_answer(*answer)
+            self.canvas.set_answer(sample, probabilities)
             step = self.run_state.step
-            self.canvas.set_author(f"Network at step {step:,}".replace(",", "\u2009") if step else "Untrained network")
+            self.canvas.set_author(f"Network at step {numbers.count(step)}" if step else "Untrained network")
 
     def show_sample(self) -> None:
         """Put a test example on the canvas."""
