@@ -500,6 +500,7 @@ class MainWindow(QMainWindow):
         super().showEvent(event)
         if not self._shown:
             self._shown = True
+            self.toolbar.focus_start()
             if not self.settings.window_state:
                 QTimer.singleShot(0, self, self._size_docks)  # docks take sizes only once they are laid out
             # Torch is imported after the first paint, which comes within the next turn of the event loop.

@@ -157,6 +157,10 @@ class RunToolbar(QToolBar):
         else:
             self.press("pause" if self._status == "running" else "start")
 
+    def focus_start(self) -> None:
+        """Let the keyboard begin at Start."""
+        self._buttons["start"].setFocus(Qt.FocusReason.OtherFocusReason)
+
     # Speed
 
     def speed_place(self) -> int:
