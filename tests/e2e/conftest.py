@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from PySide6.QtWidgets import QAbstractButton, QComboBox, QWidget
 from pytestqt.qtbot import QtBot
+from shiboken6 import isValid
 
 from gui.app import build_window
 from gui.main_window import MainWindow
@@ -37,10 +38,8 @@ def open_window(qtbot: QtBot) -> Iterator[Callable[[], MainWindow]]:
 
     yield open_one
     for window in opened:
-        if window.isVisible() or window.bridge.busy:
+        if isValid(window):
             close(qtbot, window)
-        else:
-            window.deleteLater()
 
 
 @pytest.fixture

@@ -20,10 +20,26 @@ from gui.views.prediction_bars import PredictionBars
 from tests.e2e.conftest import LONG, button, close, pick, widget
 
 SEVEN = ((0.25, 0.25), (0.5, 0.24), (0.74, 0.25), (0.62, 0.45), (0.52, 0.65), (0.45, 0.82))
-CONTRACT = (
-    "dataset network optimizer loss schedule batch_size epochs seed learning_rate start pause step stop "
-    "loss_plot accuracy_plot filter_grid digit_canvas prediction_bars"
-).split()
+CONTRACT = [
+    "dataset",
+    "network",
+    "optimizer",
+    "loss",
+    "schedule",
+    "batch_size",
+    "epochs",
+    "seed",
+    "learning_rate",
+    "start",
+    "pause",
+    "step",
+    "stop",
+    "loss_plot",
+    "accuracy_plot",
+    "filter_grid",
+    "digit_canvas",
+    "prediction_bars",
+]
 
 
 def draw(window: MainWindow, points: tuple[tuple[float, float], ...]) -> None:
