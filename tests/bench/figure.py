@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from statistics import median
@@ -109,4 +110,4 @@ class Pairs:
 def percentile(values: Sequence[float], share: float) -> float:
     """The smallest value that at least `share` (0 … 1) of all values do not exceed. There must be one."""
     ordered = sorted(values)
-    return ordered[min(int(share * len(ordered)), len(ordered) - 1)]
+    return ordered[max(math.ceil(share * len(ordered)) - 1, 0)]
