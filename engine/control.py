@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Mapping
@@ -46,7 +47,7 @@ class RunControl:
         self._stopping = False
         self._speed: float | None = None
         self._changes: list[Change | ScheduleChange] = []
-        self._last_step = 0.0
+        self._last_step = -math.inf  # on time.monotonic's clock
         self.attention = False
         self.live: LiveNetwork | None = None
 

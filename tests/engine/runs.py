@@ -79,8 +79,18 @@ def dataset_of(config: RunConfig, library: Library | None = None) -> Dataset:
 class RunInThread:
     """A run on a thread of its own; leaving the context stops it and waits for its end."""
 
-    def __init__(self, config: RunConfig, library: Library | None = None) -> None:
+    def __init__(
+        self,
+        config: RunConfig,
+        library: Library | None = None,
+        *,
+        paused: bool = False,
+        speed: float | None = None,
+    ) -> None:
         self.control = RunControl()
+        self.control.set_speed(speed)
+        if paused:
+            self.control.pause()
         self.events: list[Event] = []
         self.failure: BaseException | None = None
         self._condition = threading.Condition()
