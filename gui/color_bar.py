@@ -7,7 +7,7 @@ from PySide6.QtCore import QRectF, QSize, Qt
 from PySide6.QtGui import QColor, QFont, QImage, QPainter, QPaintEvent
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
-from gui.colormap import diverging, packed
+from gui.colormap import SIDE, ZERO_LEVEL, diverging, packed
 from gui.theme import FONT_SMALL, SPACING, Theme, base_font
 
 BAR_WIDTH, BAR_HEIGHT = 216, 16  # px; the width holds `OWN_SCALE`
@@ -76,7 +76,7 @@ def paint_bar(painter: QPainter, area: QRectF, *, theme: Theme, limit: float | N
         gradient.setLeft(gradient.right() - GRADIENT_WIDTH)
         before = QRectF(area.left(), area.top(), gradient.left() - 2 * SPACING - area.left(), area.height())
         painter.drawText(before, Qt.AlignmentFlag.AlignRight | middle, negative(limit))
-    words_of_map = np.ascontiguousarray(packed(diverging(theme))[None, 1:])
+    words_of_map = np.ascontiguousarray(packed(diverging(theme))[None, ZERO_LEVEL - SIDE : ZERO_LEVEL + SIDE + 1])
     image = QImage(words_of_map.data, words_of_map.shape[1], 1, words_of_map.nbytes, QImage.Format.Format_RGB32)
     painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
     painter.drawImage(gradient, image)

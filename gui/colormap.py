@@ -14,9 +14,11 @@ from gui.theme import Theme
 
 Lut = NDArray[np.uint8]
 
-ZERO_LEVEL = 128  # of the diverging map: 127 steps to either side
-NAN_LEVEL = 0  # of the diverging map: neither sign can reach it
-SIDE = 127
+# Levels of the diverging map: neither sign reaches those of what is no number and of lines between weights.
+ZERO_LEVEL = 127
+SIDE = 126  # steps to either side of zero
+NAN_LEVEL = 0
+LINE_LEVEL = 255
 
 NICE_STEPS = (1.0, 1.5, 2.0, 3.0, 5.0, 7.0, 10.0)  # mantissas of limits
 SHRINK_BELOW = 0.5  # of the old limit: less is needed before the limit comes down
@@ -47,24 +49,25 @@ _VIRIDIS = (
 
 
 def diverging(theme: Theme) -> Lut:
-    """Weights: level 1 is the theme's `weight_negative`, 128 its panel colour, 255 its `weight_positive`.
+    """Weights: level 1 is the theme's `weight_negative`, 127 its panel colour, 253 its `weight_positive`.
 
     Between them colours go in equal perceived steps (straight lines in OKLab). Level 0 is for what is not a number, in
-    the text colour, which no weight has. `diverging_levels` makes levels from values.
+    the text colour, which no weight has; 255 for lines, in the border's colour. `diverging_levels` makes levels from
+    values.
     """
     negative, zero, positive = (
         _to_oklab(_rgb(role)) for role in (theme.weight_negative, theme.panel, theme.weight_positive)
     )
     rising = np.linspace(0.0, 1.0, SIDE + 1)[:, None]
     lab = np.concatenate([negative + (zero - negative) * rising, zero + (positive - zero) * rising[1:]])
-    lut = np.concatenate([_rgb(theme.text)[None], _from_oklab(lab)])
+    lut = np.concatenate([_rgb(theme.text)[None], _from_oklab(lab), np.tile(_rgb(theme.border), (2, 1))])
     # The ends and the middle are the theme's own colours to the last bit.
-    lut[[1, ZERO_LEVEL, 255]] = [_rgb(theme.weight_negative), _rgb(theme.panel), _rgb(theme.weight_positive)]
+    lut[[1, ZERO_LEVEL, 253]] = [_rgb(theme.weight_negative), _rgb(theme.panel), _rgb(theme.weight_positive)]
     return _with_alpha(lut)
 
 
 def diverging_levels(values: NDArray[np.float32], limit: NDArray[np.float32] | float) -> NDArray[np.uint8]:
-    """Levels of the diverging map: −limit is 1, 0 is 128, +limit is 255; beyond it is cut; NaN is 0.
+    """Levels of the diverging map: −limit is 1, 0 is 127, +limit is 253; beyond it is cut; NaN is 0.
 
     Args:
         values: any shape.

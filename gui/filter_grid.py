@@ -1,32 +1,36 @@
-"""The picture of a layer's filters: one image, drawn in one go, with a cursor that reads values."""
+"""The picture of a layer's filters: one image in a pyqtgraph view, with a cursor that reads values."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
+from pyqtgraph import GraphicsView, ImageItem
 from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import (
     QColor,
+    QContextMenuEvent,
     QEnterEvent,
     QFocusEvent,
     QImage,
     QKeyEvent,
     QMouseEvent,
-    QPainter,
-    QPaintEvent,
     QPen,
-    QResizeEvent,
+    QShowEvent,
+    QTextOption,
+    QWheelEvent,
 )
-from PySide6.QtWidgets import QSizePolicy, QWidget
+from PySide6.QtWidgets import QGraphicsRectItem, QGraphicsScene, QGraphicsTextItem, QSizePolicy, QWidget
 
-from gui.colormap import diverging, diverging_levels, packed
+from gui.colormap import LINE_LEVEL, ZERO_LEVEL, diverging, diverging_levels, packed
 from gui.theme import SPACING, Theme
 from gui.tiles import Mosaic, Place
 
 Values = NDArray[np.float32]
+Levels = NDArray[np.uint8]
 
 GAP = 4  # px between filters
 FIRST = Place(0, 0, 0, 0)
+LEVELS = (0, 256)  # a level is the number of its colour
 
 WHATS_THIS = (
     "The weights of one layer as pictures. Every framed strip is one filter; its squares, one for each input "
@@ -37,8 +41,11 @@ WHATS_THIS = (
 )
 
 
-class FilterGrid(QWidget):
+class FilterGrid(GraphicsView):  # type: ignore[misc]  # pyqtgraph has no type stubs
     """Filters in a mosaic that fills the widget. What to show and on which limits is told by `set_values`.
+
+    The mosaic is an ImageItem of colour levels, one for each pixel of the screen. It is made anew when values or size
+    change, and not before the grid is shown.
 
     Signals:
         reading_changed: `reading()` names another value, or none.
@@ -50,25 +57,36 @@ class FilterGrid(QWidget):
 
     def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._theme = theme
-        self._words = packed(diverging(theme))
         self._values: Values | None = None
         self._limit: NDArray[np.float32] | float = 1.0
-        self._empty = ""
         self._enlarged: int | None = None
         self._hover: Place | None = None
         self._cursor = FIRST
         self._mosaic: Mosaic | None = None
-        self._buffer = np.empty((0, 0), dtype=np.uint32)
-        self._image = QImage()
-        self._is_stale = True
+        self._is_stale = False
+        self._image = ImageItem(axisOrder="row-major", levels=LEVELS)
+        self._image.setAutoLevels(False)
+        self._outer_mark, self._inner_mark = QGraphicsRectItem(self._image), QGraphicsRectItem(self._image)
+        self._text = QGraphicsTextItem()
+        self._text.document().setDefaultTextOption(QTextOption(Qt.AlignmentFlag.AlignCenter))
+        self.setCentralItem(None)
+        for item in (self._image, self._text):
+            self.addItem(item)
+        # Mouse and keys are read below, for values instead of items.
+        self.setInteractive(False)
+        self.setAcceptDrops(False)
+        self.viewport().setMouseTracking(True)
+        # What a repaint can go without: a search tree for four items, and two grounds under the picture's own.
+        self.scene().setItemIndexMethod(QGraphicsScene.ItemIndexMethod.NoIndex)
+        self.setCacheMode(GraphicsView.CacheModeFlag.CacheNone)
+        self.viewport().setAutoFillBackground(False)
+        self.viewport().setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)
         self.setObjectName("filter_grid")
         self.setAccessibleName("Filters")
         self.setWhatsThis(WHATS_THIS)
-        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
-        self.setMouseTracking(True)
-        self.setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
+        self.set_theme(theme)
+        self.sigDeviceRangeChanged.connect(self._fit)
 
     # What is shown
 
@@ -85,8 +103,7 @@ class FilterGrid(QWidget):
         if is_other:
             self._enlarged, self._hover, self._cursor, self._mosaic = None, None, FIRST, None
         self._values, self._limit = values, limit
-        self._is_stale = True
-        self.update()
+        self._draw()
         if is_other:
             self.reading_changed.emit()
         if enlarged != self._enlarged:
@@ -94,17 +111,18 @@ class FilterGrid(QWidget):
 
     def set_empty(self, text: str) -> None:
         """What stands there while there are no values."""
-        if text != self._empty:
-            self._empty = text
+        if text != self._text.toPlainText():
+            self._text.setPlainText(text)
+            self._place_text()
             if self._values is None:
                 self.setAccessibleDescription(text)
-                self.update()
 
     def set_theme(self, theme: Theme) -> None:
         self._theme = theme
-        self._words = packed(diverging(theme))
-        self._is_stale = True
-        self.update()
+        self.setBackground(QColor(theme.panel))
+        self._text.setDefaultTextColor(theme.color("secondary"))
+        self._image.setLookupTable(diverging(theme))
+        self._place_marks()
 
     # What is read
 
@@ -128,7 +146,7 @@ class FilterGrid(QWidget):
             return
         self._cursor = FIRST if self._enlarged is None else Place(self._enlarged, 0, 0, 0)
         self._enlarged, self._hover, self._mosaic = filter_index, None, None
-        self.update()
+        self._draw()
         self.enlarged_changed.emit()
         self.reading_changed.emit()
 
@@ -136,8 +154,8 @@ class FilterGrid(QWidget):
         """The same picture in another size, in px, without the cursor."""
         shown, limit = self._shown()
         mosaic = Mosaic(_shape(shown), width=width, height=height, line=line, gap=GAP * line)
-        pixels = self._compose(mosaic, shown, limit)
-        return _image(pixels).copy()
+        pixels = packed(diverging(self._theme))[_levels(mosaic, shown, limit)]
+        return QImage(pixels.data, width, height, pixels.strides[0], QImage.Format.Format_RGB32).copy()
 
     def _shown(self) -> tuple[Values, NDArray[np.float32] | float]:
         """What the mosaic is made of: all filters, or each kernel of the enlarged one as a tile of its own."""
@@ -154,58 +172,61 @@ class FilterGrid(QWidget):
 
     # Drawing
 
-    def _compose(
-        self,
-        mosaic: Mosaic,
-        shown: Values,
-        limit: NDArray[np.float32] | float,
-        out: NDArray[np.uint32] | None = None,
-    ) -> NDArray[np.uint32]:
-        ground, border = (QColor(role).rgba() for role in (self._theme.panel, self._theme.border))
-        return mosaic.compose(self._words[diverging_levels(shown, limit)], ground=ground, border=border, out=out)
+    def _draw(self) -> None:
+        """Bring image, text and cursor up to date with values and size, or, while hidden, when shown again."""
+        self._is_stale = not self.isVisible()
+        if self._is_stale:
+            return
+        has_values = self._values is not None
+        if has_values:
+            shown, limit = self._shown()
+            self._image.setImage(_levels(self._fitted(shown), shown, limit))
+        self._image.setVisible(has_values)
+        self._text.setVisible(not has_values)
+        self._place_marks()
 
-    def _renew(self) -> Mosaic:
-        """Bring mosaic and image up to date with values, size and screen."""
+    def _fitted(self, shown: Values) -> Mosaic:
+        """The mosaic for as many px as the screen has here."""
         density = self.devicePixelRatioF()
         width, height = max(1, round(self.width() * density)), max(1, round(self.height() * density))
-        shown, limit = self._shown()
-        mosaic = self._mosaic
-        if mosaic is None or (mosaic.width, mosaic.height) != (width, height):
+        if self._mosaic is None or (self._mosaic.width, self._mosaic.height) != (width, height):
             line = max(1, round(density))
-            mosaic = Mosaic(_shape(shown), width=width, height=height, line=line, gap=GAP * line)
-            self._buffer = np.empty((height, width), dtype=np.uint32)
-            self._image = _image(self._buffer)
-            self._image.setDevicePixelRatio(density)
-            self._mosaic, self._is_stale = mosaic, True
+            self._mosaic = Mosaic(_shape(shown), width=width, height=height, line=line, gap=GAP * line)
+            self._image.setScale(1 / density)
+        return self._mosaic
+
+    def _fit(self) -> None:
+        """Take another size."""
+        self._point_at(None)
+        self._place_text()
+        self._draw()
+
+    def _place_text(self) -> None:
+        self._text.setTextWidth(max(1, self.width() - 8 * SPACING))
+        self._text.setPos(4 * SPACING, (self.height() - self._text.boundingRect().height()) / 2)
+
+    def _place_marks(self) -> None:
+        """Frame the cursor's filter and weight while the keyboard is here."""
+        marks = ((self._outer_mark, "accent", 1, 2), (self._inner_mark, "text", 0, 1))
+        for mark, role, grown, width in marks:
+            mark.setVisible(self._mosaic is not None and self.hasFocus())
+            if self._mosaic is not None and mark.isVisible():
+                is_outer = mark is self._outer_mark
+                box = self._mosaic.box(self._cursor.filter) if is_outer else self._mosaic.value_box(self._cursor)
+                pen = QPen(self._theme.color(role), width * self.devicePixelRatioF())
+                pen.setJoinStyle(Qt.PenJoinStyle.MiterJoin)
+                mark.setPen(pen)
+                mark.setRect(QRectF(*box).adjusted(-grown, -grown, grown, grown))
+
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
         if self._is_stale:
-            self._compose(mosaic, shown, limit, self._buffer)
-            self._is_stale = False
-        return mosaic
+            self._draw()
 
-    def paintEvent(self, _event: QPaintEvent) -> None:
-        painter = QPainter(self)
-        if self._values is None:
-            painter.fillRect(self.rect(), QColor(self._theme.panel))
-            painter.setPen(self._theme.color("secondary"))
-            words = Qt.TextFlag.TextWordWrap | Qt.AlignmentFlag.AlignCenter
-            area = self.rect().adjusted(4 * SPACING, 0, -4 * SPACING, 0)
-            painter.drawText(area, int(words), self._empty)
-        else:
-            mosaic = self._renew()
-            painter.drawImage(0, 0, self._image)
-            if self.hasFocus():
-                self._paint_cursor(painter, mosaic)
-        painter.end()
-
-    def _paint_cursor(self, painter: QPainter, mosaic: Mosaic) -> None:
-        density = self._image.devicePixelRatio()
-        outer, inner = mosaic.box(self._cursor.filter), mosaic.value_box(self._cursor)
-        painter.scale(1 / density, 1 / density)
-        for box, role, grown, width in ((outer, "accent", 1, 2), (inner, "text", 0, 1)):
-            pen = QPen(self._theme.color(role), width * density)
-            pen.setJoinStyle(Qt.PenJoinStyle.MiterJoin)
-            painter.setPen(pen)
-            painter.drawRect(QRectF(*box).adjusted(-grown, -grown, grown, grown))
+    def event(self, event: QEvent) -> bool:
+        if event.type() == QEvent.Type.DevicePixelRatioChange:
+            self._fit()
+        return bool(super().event(event))
 
     def sizeHint(self) -> QSize:
         return QSize(560, 176)
@@ -213,17 +234,13 @@ class FilterGrid(QWidget):
     def minimumSizeHint(self) -> QSize:
         return QSize(96, 48)
 
-    def resizeEvent(self, event: QResizeEvent) -> None:
-        super().resizeEvent(event)
-        self._point_at(None)
-
     # Mouse and keys
 
     def _located(self, position: QPointF) -> Place | None:
-        if self._values is None:
+        if self._mosaic is None:
             return None
         density = self.devicePixelRatioF()
-        return self._renew().locate(int(position.x() * density), int(position.y() * density))
+        return self._mosaic.locate(int(position.x() * density), int(position.y() * density))
 
     def _point_at(self, place: Place | None) -> None:
         if place != self._hover:
@@ -234,7 +251,7 @@ class FilterGrid(QWidget):
         self._hover = None
         self._cursor = place
         self.reading_changed.emit()
-        self.update()
+        self._place_marks()
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
         self._point_at(self._located(event.position()))
@@ -251,7 +268,7 @@ class FilterGrid(QWidget):
             self._move_to(place)
             self._point_at(place)
         else:
-            super().mousePressEvent(event)
+            event.ignore()
 
     def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
         place = self._located(event.position())
@@ -262,12 +279,18 @@ class FilterGrid(QWidget):
         elif place is not None:
             self.enlarge(place.filter)
 
+    def wheelEvent(self, event: QWheelEvent) -> None:
+        event.ignore()  # nothing scrolls here; what is around may
+
+    def contextMenuEvent(self, event: QContextMenuEvent) -> None:
+        event.ignore()  # the menu is that of the view around
+
     def keyPressEvent(self, event: QKeyEvent) -> None:
-        if self._values is None:
-            super().keyPressEvent(event)
+        mosaic = self._mosaic
+        if mosaic is None:
+            event.ignore()
             return
         key = event.key()
-        mosaic = self._renew()
         filters, channels, tall, wide = mosaic.shape
         whole_filter = bool(event.modifiers() & Qt.KeyboardModifier.ControlModifier)
         across, down = (channels * wide, tall) if whole_filter else (1, 1)
@@ -287,17 +310,17 @@ class FilterGrid(QWidget):
         elif key in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
             self.enlarge(self._cursor.filter if self._enlarged is None else None)
         else:
-            super().keyPressEvent(event)
+            event.ignore()
 
     def focusInEvent(self, event: QFocusEvent) -> None:
         super().focusInEvent(event)
         self.reading_changed.emit()
-        self.update()
+        self._place_marks()
 
     def focusOutEvent(self, event: QFocusEvent) -> None:
         super().focusOutEvent(event)
         self.reading_changed.emit()
-        self.update()
+        self._place_marks()
 
 
 def _shape(values: Values) -> tuple[int, int, int, int]:
@@ -305,7 +328,5 @@ def _shape(values: Values) -> tuple[int, int, int, int]:
     return filters, channels, height, width
 
 
-def _image(pixels: NDArray[np.uint32]) -> QImage:
-    """A view of `pixels`, which must outlive it."""
-    height, width = pixels.shape
-    return QImage(pixels.data, width, height, pixels.strides[0], QImage.Format.Format_RGB32)
+def _levels(mosaic: Mosaic, values: Values, limit: NDArray[np.float32] | float) -> Levels:
+    return mosaic.compose(diverging_levels(values, limit), ground=ZERO_LEVEL, border=LINE_LEVEL)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+
+Colour = TypeVar("Colour", np.uint8, np.uint32)
 
 WHOLE_SCALE_FROM = 6  # px a value: from here on every value is equally large, below that space counts more
 SEPARATED_FROM = (6, 16, 48)  # px: from such widths on, kernels have one, two, three lines between them
@@ -126,21 +128,16 @@ class Mosaic:
             left, top, right, bottom = self._box_lines(index)
             self._bordered[top:bottom, left:right] = True
 
-    def compose(
-        self, colours: NDArray[np.uint32], *, ground: int, border: int, out: NDArray[np.uint32] | None = None
-    ) -> NDArray[np.uint32]:
-        """The picture, uint32 (height, width), C-contiguous.
+    def compose(self, colours: NDArray[Colour], *, ground: int, border: int) -> NDArray[Colour]:
+        """The picture, (height, width), C-contiguous, of the dtype of `colours`.
 
         Args:
-            colours: one word for each value, in this mosaic's shape.
-            ground, border: the words between filters, and around and between kernels.
-            out: an array to fill and return instead of a new one.
+            colours: a colour or its number for each value, in this mosaic's shape.
+            ground, border: the colours between filters, and around and between kernels.
         """
-        small = np.where(self._bordered, np.uint32(border), np.uint32(ground))
+        small = np.where(self._bordered, colours.dtype.type(border), colours.dtype.type(ground))
         small.ravel()[self._targets] = colours
-        return np.take(
-            small[:, self._x_lines], self._y_lines, axis=0, out=out, mode="clip" if out is not None else "raise"
-        )
+        return small[:, self._x_lines].take(self._y_lines, axis=0)
 
     def locate(self, x: int, y: int) -> Place | None:
         """The value under a pixel; None beside the picture, on lines and in gaps."""

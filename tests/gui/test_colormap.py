@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gui.colormap import (
+    LINE_LEVEL,
     NAN_LEVEL,
     ZERO_LEVEL,
     diverging,
@@ -42,19 +43,20 @@ def test_the_diverging_map_has_the_themes_colours(theme: Theme) -> None:
     assert (lut[:, 3] == 255).all()
     assert _hex(lut[1]) == theme.weight_negative
     assert _hex(lut[ZERO_LEVEL]) == theme.panel
-    assert _hex(lut[255]) == theme.weight_positive
+    assert _hex(lut[253]) == theme.weight_positive
     assert _hex(lut[NAN_LEVEL]) == theme.text
+    assert _hex(lut[LINE_LEVEL]) == theme.border
 
 
 @pytest.mark.parametrize("theme", [LIGHT, DARK])
 def test_the_diverging_map_moves_one_way_from_zero_and_treats_both_signs_alike(theme: Theme) -> None:
     away = 1 if theme is DARK else -1
     luminance = _luminance(diverging(theme))
-    negative, positive = luminance[128:0:-1] * away, luminance[128:] * away
+    negative, positive = luminance[127:0:-1] * away, luminance[127:254] * away
     assert (np.diff(negative) >= -1e-3).all()
     assert (np.diff(positive) >= -1e-3).all()
     assert negative[-1] == pytest.approx(positive[-1], abs=0.08)
-    steps = np.abs(np.diff(diverging(theme)[1:, :3].astype(int), axis=0)).max(axis=1)
+    steps = np.abs(np.diff(diverging(theme)[1:254, :3].astype(int), axis=0)).max(axis=1)
     assert steps.max() <= 8  # no banding
 
 
@@ -62,13 +64,13 @@ def test_levels_are_symmetric_and_cut_and_mark_what_is_no_number() -> None:
     values = np.array([-2.0, -1.0, -0.5, 0.0, 0.5, 1.0, np.inf, -np.inf, np.nan], dtype=np.float32)
     levels = diverging_levels(values, 1.0)
     assert levels.dtype == np.uint8
-    assert levels.tolist() == [1, 1, 64, 128, 192, 255, 255, 1, 0]
+    assert levels.tolist() == [1, 1, 64, 127, 190, 253, 253, 1, 0]
 
 
 def test_levels_broadcast_a_limit_for_each_filter() -> None:
     values = np.array([[1.0, -1.0], [10.0, -5.0], [0.0, 0.0]], dtype=np.float32)
     limits = np.abs(values).max(axis=1, keepdims=True)
-    assert diverging_levels(values, limits).tolist() == [[255, 1], [255, 64], [128, 128]]
+    assert diverging_levels(values, limits).tolist() == [[253, 1], [253, 64], [127, 127]]
 
 
 def test_viridis_and_grey() -> None:

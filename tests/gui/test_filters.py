@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PySide6.QtCore import QEvent, QObject, QPoint, Qt, QTimer
 from PySide6.QtGui import QAction, QColor, QGuiApplication, QImage
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QAbstractButton, QComboBox, QFileDialog, QLabel, QMenu
+from PySide6.QtWidgets import QAbstractButton, QComboBox, QFileDialog, QLabel, QMenu, QWidget
 from pytestqt.qtbot import QtBot
 
 from engine.snapshots import FilterImages, FilterLayer
@@ -169,7 +169,7 @@ def _point_at(view: FiltersView, shape: tuple[int, int, int, int], filter_index:
     mosaic = Mosaic(shape, width=size[0], height=size[1], line=line, gap=GAP * line)
     box = mosaic.value_box(Place(filter_index, 0, 0, 0))
     QTest.mouseMove(
-        grid, QPoint(int((box.left + box.width // 2) / density), int((box.top + box.height // 2) / density))
+        grid.viewport(), QPoint(int((box.left + box.width // 2) / density), int((box.top + box.height // 2) / density))
     )
 
 
@@ -217,9 +217,9 @@ def test_a_double_click_enlarges_and_brings_back(view: FiltersView) -> None:
     view.set_images(_images("conv1", _values(6, 1, 5, 5)))
     grid = _grid(view)
     middle = grid.rect().center() + QPoint(12, 0)
-    QTest.mouseDClick(grid, Qt.MouseButton.LeftButton, pos=middle)
+    QTest.mouseDClick(grid.viewport(), Qt.MouseButton.LeftButton, pos=middle)
     assert grid.enlarged() == 3
-    QTest.mouseDClick(grid, Qt.MouseButton.LeftButton, pos=middle)
+    QTest.mouseDClick(grid.viewport(), Qt.MouseButton.LeftButton, pos=middle)
     assert grid.enlarged() is None
     grid.enlarge(1)
     view.set_layer("conv2")
@@ -228,7 +228,7 @@ def test_a_double_click_enlarges_and_brings_back(view: FiltersView) -> None:
 
 
 def test_nothing_is_painted_when_nothing_changed(qtbot: QtBot, view: FiltersView) -> None:
-    paints = _Paints(_grid(view))
+    paints = _Paints(_grid(view).viewport())
     view.set_images(_images("conv1", _values(6, 1, 5, 5)))
     qtbot.waitUntil(lambda: paints.count == 1)
     for _ in range(3):
@@ -255,7 +255,7 @@ def test_images_of_another_layer_are_late_and_passed_over(view: FiltersView) -> 
 
 def test_a_hidden_view_draws_when_it_is_shown(qtbot: QtBot, view: FiltersView) -> None:
     view.hide()
-    paints = _Paints(_grid(view))
+    paints = _Paints(_grid(view).viewport())
     view.set_images(_images("conv1", _values(6, 1, 5, 5)))
     assert _bar(view).limit is None
     with qtbot.waitExposed(view):
@@ -296,7 +296,9 @@ def test_every_control_fits(qtbot: QtBot, view: FiltersView, width: int, height:
     view.resize(width, height)
     _let_paint(qtbot)
     view.set_images(_images("conv1", _values(6, 1, 5, 5)))
-    for child in (*view.findChildren(QAbstractButton), *view.findChildren(QComboBox), _bar(view), _grid(view)):
+    controls: list[QWidget] = [*view.findChildren(QAbstractButton), *view.findChildren(QComboBox)]
+    controls += [_bar(view), _grid(view)]
+    for child in controls:
         if child.isVisible():
             corner = child.mapTo(view, child.rect().bottomRight())
             assert view.rect().contains(corner), child.objectName()

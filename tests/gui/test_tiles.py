@@ -107,12 +107,11 @@ def test_the_kernels_of_a_filter_stand_side_by_side_in_the_order_of_their_channe
     assert met == [Place(1, channel, 0, column) for channel in range(3) for column in range(2)]
 
 
-def test_a_picture_goes_into_an_array_that_is_there() -> None:
+def test_a_picture_has_the_type_of_its_colours() -> None:
     mosaic = Mosaic((1, 1, 2, 2), width=20, height=10)
-    out = np.zeros((10, 20), dtype=np.uint32)
-    words = np.full((1, 1, 2, 2), 9, dtype=np.uint32)
-    assert mosaic.compose(words, ground=GROUND, border=BORDER, out=out) is out
-    assert (out == 9).any()
+    picture = mosaic.compose(np.full((1, 1, 2, 2), 9, dtype=np.uint8), ground=GROUND, border=BORDER)
+    assert picture.dtype == np.uint8
+    assert set(picture.ravel().tolist()) == {9, GROUND, BORDER}
 
 
 def test_nothing_is_beside_the_picture() -> None:
