@@ -17,7 +17,6 @@ from PySide6.QtGui import (
     QPen,
     QShowEvent,
     QTextOption,
-    QWheelEvent,
 )
 from PySide6.QtWidgets import QGraphicsRectItem, QGraphicsScene, QGraphicsTextItem, QSizePolicy, QWidget
 
@@ -69,6 +68,7 @@ class FilterGrid(GraphicsView):  # type: ignore[misc]  # pyqtgraph has no type s
         self._outer_mark, self._inner_mark = QGraphicsRectItem(self._image), QGraphicsRectItem(self._image)
         self._text = QGraphicsTextItem()
         self._text.document().setDefaultTextOption(QTextOption(Qt.AlignmentFlag.AlignCenter))
+        self._text.document().setDocumentMargin(0)
         self.setCentralItem(None)
         for item in (self._image, self._text):
             self.addItem(item)
@@ -203,7 +203,7 @@ class FilterGrid(GraphicsView):  # type: ignore[misc]  # pyqtgraph has no type s
 
     def _place_text(self) -> None:
         self._text.setTextWidth(max(1, self.width() - 8 * SPACING))
-        self._text.setPos(4 * SPACING, (self.height() - self._text.boundingRect().height()) / 2)
+        self._text.setPos(4 * SPACING, round((self.height() - self._text.boundingRect().height()) / 2))
 
     def _place_marks(self) -> None:
         """Frame the cursor's filter and weight while the keyboard is here."""
@@ -225,6 +225,7 @@ class FilterGrid(GraphicsView):  # type: ignore[misc]  # pyqtgraph has no type s
 
     def event(self, event: QEvent) -> bool:
         if event.type() == QEvent.Type.DevicePixelRatioChange:
+            self._mosaic = None
             self._fit()
         return bool(super().event(event))
 
@@ -278,9 +279,6 @@ class FilterGrid(GraphicsView):  # type: ignore[misc]  # pyqtgraph has no type s
             self.enlarge(None)
         elif place is not None:
             self.enlarge(place.filter)
-
-    def wheelEvent(self, event: QWheelEvent) -> None:
-        event.ignore()  # nothing scrolls here; what is around may
 
     def contextMenuEvent(self, event: QContextMenuEvent) -> None:
         event.ignore()  # the menu is that of the view around

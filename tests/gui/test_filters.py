@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from pyqtgraph import GraphicsView, ImageItem
 from PySide6.QtCore import QEvent, QObject, QPoint, Qt, QTimer
 from PySide6.QtGui import QAction, QColor, QGuiApplication, QImage
 from PySide6.QtTest import QTest
@@ -16,6 +17,7 @@ from pytestqt.qtbot import QtBot
 
 from engine.snapshots import FilterImages, FilterLayer
 from gui.color_bar import ColorBar
+from gui.colormap import LINE_LEVEL, SIDE, ZERO_LEVEL
 from gui.filter_grid import GAP, FilterGrid
 from gui.theme import DARK, LIGHT
 from gui.tiles import Mosaic, Place
@@ -36,6 +38,21 @@ class _Paints(QObject):
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         self.count += event.type() == QEvent.Type.Paint
         return super().eventFilter(watched, event)
+
+
+class _Around(QObject):
+    """Takes wheel and context menu events that reach a widget, and remembers their types."""
+
+    def __init__(self, widget: QObject) -> None:
+        super().__init__()
+        self.met: list[QEvent.Type] = []
+        widget.installEventFilter(self)
+
+    def eventFilter(self, _watched: QObject, event: QEvent) -> bool:
+        if event.type() not in (QEvent.Type.Wheel, QEvent.Type.ContextMenu):
+            return False
+        self.met.append(event.type())
+        return True
 
 
 def _images(layer: str, values: NDArray[np.float32]) -> FilterImages:
@@ -243,6 +260,54 @@ def _let_paint(qtbot: QtBot) -> None:
     """Return after everything posted so far, layout and paint events too, has been delivered."""
     with qtbot.waitCallback() as done:
         QTimer.singleShot(0, done)
+
+
+def test_the_picture_is_a_pyqtgraph_image_of_colour_levels(view: FiltersView) -> None:
+    grid = _grid(view)
+    assert isinstance(grid, GraphicsView)
+    item = next(item for item in grid.scene().items() if isinstance(item, ImageItem))
+    values = np.zeros((3, 1, 1, 1), dtype=np.float32)
+    values[0], values[2] = -0.5, 0.5
+    view.set_images(_images("conv1", values))
+    before = item.image
+    assert before.shape == (grid.height(), grid.width())
+    assert set(before.ravel().tolist()) == {ZERO_LEVEL - SIDE, ZERO_LEVEL, ZERO_LEVEL + SIDE, LINE_LEVEL}
+    kept = before.copy()
+    view.set_images(_images("conv1", values[::-1].copy()))
+    assert not np.array_equal(item.image, kept)
+    assert np.array_equal(before, kept)  # whoever holds a picture may go on reading it
+    view.resize(view.width() + 20, view.height())
+    assert item.image.shape == (grid.height(), grid.width())
+    assert item.isVisible()
+    view.set_images(None)
+    assert not item.isVisible()
+
+
+def test_the_keyboard_leaves_and_its_cursor_goes_with_it(qtbot: QtBot, view: FiltersView) -> None:
+    view.set_images(_images("conv1", _values(6, 1, 5, 5)))
+    grid = _grid(view)
+    grid.setFocus()
+    qtbot.waitUntil(grid.hasFocus)
+    assert LIGHT.accent in _colours(view)
+    QTest.keyClick(grid, Qt.Key.Key_Tab)
+    assert not grid.hasFocus()
+    assert LIGHT.accent not in _colours(view)
+    assert grid.reading() is None
+
+
+def test_the_wheel_and_the_right_button_are_left_to_what_is_around(view: FiltersView) -> None:
+    around = _Around(view)
+    view.set_images(_images("conv1", _values(6, 1, 5, 5)))
+    before = _grid(view).grab().toImage()
+    window = view.windowHandle()
+    middle = _grid(view).mapTo(view, _grid(view).rect().center())
+    QTest.wheelEvent(window, middle, QPoint(0, 120))
+    QTest.mousePress(window, Qt.MouseButton.LeftButton, pos=QPoint(2, view.height() // 2))
+    QTest.mouseMove(window, middle)
+    QTest.mouseRelease(window, Qt.MouseButton.LeftButton, pos=middle)
+    assert _grid(view).grab().toImage() == before
+    QTest.mouseClick(window, Qt.MouseButton.RightButton, pos=middle)
+    assert around.met == [QEvent.Type.Wheel, QEvent.Type.ContextMenu]
 
 
 def test_images_of_another_layer_are_late_and_passed_over(view: FiltersView) -> None:
