@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -103,7 +104,7 @@ class TestPausing:
     def test_time_stands_still_meanwhile(self, monkeypatch: pytest.MonkeyPatch) -> None:
         lost = [0.0]  # seconds that went by in pauses
         now = time.perf_counter
-        monkeypatch.setattr("engine.clock.time.perf_counter", lambda: now() + lost[0])
+        monkeypatch.setattr("engine.clock.time", SimpleNamespace(perf_counter=lambda: now() + lost[0]))
 
         control = RunControl()
         control.pause()
