@@ -11,10 +11,11 @@ from PySide6.QtGui import QPainter
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from gui.numbers import THIN, count, loss, percent
-from gui.plotting.chart import Cursor, Mark, Trace, TraceStyle
 from gui.plotting.key import HEIGHT, Key, KeyEntry
+from gui.plotting.overlay import Cursor, Mark
 from gui.plotting.plot import Plot
 from gui.plotting.scale import SMALLEST, Range, fitted, tick_text
+from gui.plotting.trace import Trace, TraceStyle
 from gui.run_state import RunState
 from gui.series import Reading, Series, XAxis
 from gui.theme import Theme
@@ -234,10 +235,10 @@ def _trace(line: _Line, state: RunState, shown: Shown) -> Trace:
     series = line.series
     x = series.positions(shown.x, steps_per_epoch=state.steps_per_epoch)
     if line.style == "band":
-        return Trace(line.role, line.style, x, series.lows, series.highs)
+        return Trace(line.label, line.role, line.style, x, series.lows, series.highs)
     y = series.smoothed(shown.weight_index) if line.style == "line" and series.has_smoothing else series.lasts
     y = np.where(np.isfinite(y), y, np.nan)
-    return Trace(line.role, line.style, x, y, y)
+    return Trace(line.label, line.role, line.style, x, y, y)
 
 
 def _value(line: _Line, reading: Reading | None) -> float:

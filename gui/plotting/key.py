@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from PySide6.QtCore import QPointF, QRectF, QSize, Qt
 from PySide6.QtGui import QColor, QFont, QFontMetrics, QPainter, QPaintEvent, QPen, QPixmap, QResizeEvent
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
-from gui.plotting.chart import TraceStyle, chart_font, mixed
+from gui.plotting.trace import TraceStyle, chart_font, mixed
 from gui.theme import PANEL_MARGIN, SPACING, Theme
 
 HEIGHT = 22  # px
@@ -67,7 +67,7 @@ class Key(QWidget):
         if new == old:
             return
         self._entries = new
-        if [replace(entry, value="") for entry in new] != [replace(entry, value="") for entry in old]:
+        if [_fixed(entry) for entry in new] != [_fixed(entry) for entry in old]:
             self._frame = None
         self.update()
 
@@ -152,6 +152,11 @@ class Key(QWidget):
         elif entry.style == "dotted":
             painter.drawRect(QRectF(x + SWATCH / 2 - 3.5, y - 3.5, 7, 7))
         painter.restore()
+
+
+def _fixed(entry: KeyEntry) -> tuple[str, ...]:
+    """All but the value."""
+    return entry.role, entry.style, entry.label, entry.short, entry.widest
 
 
 def _baseline(font: QFont) -> float:

@@ -1,11 +1,12 @@
-"""Plot: a chart as a widget, with zoom, pan, a cursor and keys."""
+"""Plot: growing lines as a pyqtgraph widget, with zoom, pan, a cursor and keys of our own."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
 import numpy as np
-from PySide6.QtCore import QEvent, QPoint, QPointF, QSize, QSizeF, Qt, Signal
+import pyqtgraph
+from PySide6.QtCore import QEvent, QPoint, QPointF, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import (
     QContextMenuEvent,
     QFocusEvent,
@@ -13,26 +14,28 @@ from PySide6.QtGui import (
     QKeyEvent,
     QMouseEvent,
     QPainter,
-    QPaintEvent,
-    QPixmap,
     QResizeEvent,
     QWheelEvent,
 )
-from PySide6.QtWidgets import QApplication, QToolTip, QWidget
+from PySide6.QtWidgets import QApplication, QGraphicsItem, QGraphicsView, QToolTip
 
-from gui.plotting.chart import Chart, Cursor, Mark, Trace
+from gui.plotting.axes import RIGHT, TOP, RunAxis, ValueAxis
+from gui.plotting.overlay import Cursor, Frame, Mark
 from gui.plotting.scale import Range, tick_text
+from gui.plotting.trace import Trace, TraceItem, Window
 from gui.theme import Theme
 
 NEAR = 5  # px within which a mark is pointed at
 KEY_ZOOM = 0.8  # of the range that stays in view
 KEY_MOVE = 0.1  # of the range
+FIRST_X, FIRST_Y = Range(0.0, 100.0), Range(0.0, 1.0)  # in view before there are data
 
 
-class Plot(QWidget):
-    """Shows a chart. What the person wants to see is said in signals; the ranges change when they are set.
+class Plot(pyqtgraph.PlotWidget):  # type: ignore[misc]  # pyqtgraph has no type stubs
+    """Shows traces. What the person wants to see is said in signals; the ranges change when they are set.
 
-    The axes are painted once into a picture and only lines are painted anew. A hidden plot paints nothing.
+    Axes, grid and marks are painted once into pictures; a redraw paints the lines alone. pyqtgraph's own mouse, menu
+    and automatic ranges are out of use: they would search the scene with every move, and redraw axes with every value.
 
     Signals:
         ranges_wanted(x, y): zoomed or panned; two `Range`s.
@@ -47,111 +50,212 @@ class Plot(QWidget):
     menu_wanted = Signal(QPoint)
 
     def __init__(self, theme: Theme, *, tick: Callable[[float, float], str] = tick_text) -> None:
-        super().__init__()
-        self._chart = Chart(theme, QSizeF(self.size()), tick)
-        self._frame: QPixmap | None = None
+        x_axis, y_axis = RunAxis(), ValueAxis(tick)
+        super().__init__(enableMenu=False, axisItems={"bottom": x_axis, "left": y_axis})
+        self._theme = theme
+        self._x_axis, self._y_axis = x_axis, y_axis
+        self._x, self._y = FIRST_X, FIRST_Y
+        self._floor = 0.0
+        self._label_marks = True
+        self._traces: Sequence[Trace] = ()
+        self._items: dict[str, TraceItem] = {}
+        self._marks: Sequence[Mark] = ()
+        self._hint = self._note = ""
         self._cursor: Cursor | None = None
+        self._on_screen = True
         self._grip: QPointF | None = None
         self._dragging = False
         self._key_x: float | None = None
-        self.setMouseTracking(True)
-        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
-        self.setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)
+        self._box = self.plotItem.vb
+        self._box.setMouseEnabled(x=False, y=False)
+        self._box.disableAutoRange()
+        self.plotItem.hideButtons()
+        for axis in (x_axis, y_axis):
+            axis.setCacheMode(QGraphicsItem.CacheMode.DeviceCoordinateCache)
+        self.setOptimizationFlag(QGraphicsView.OptimizationFlag.DontAdjustForAntialiasing)
+        self.viewport().setMouseTracking(True)
+        self.viewport().setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)
         self.setMinimumSize(160, 60)
+        self._show_ranges()
+        self._lay_out()
+        self.set_theme(theme)
 
     @property
     def x_range(self) -> Range:
-        return self._chart.x
+        return self._x
 
     @property
     def y_range(self) -> Range:
         """In log₁₀ of the value where the axis is logarithmic."""
-        return self._chart.y
+        return self._y
 
     @property
     def log(self) -> bool:
-        return self._chart.log
+        return self._y_axis.log
+
+    @property
+    def area(self) -> QRectF:
+        """Where the lines are, px."""
+        place: QRectF = self._box.geometry()
+        return QRectF(place.topLeft(), place.size().expandedTo(QSize(1, 1).toSizeF()))
 
     @property
     def traces(self) -> Sequence[Trace]:
-        return self._chart.traces
+        return self._traces
 
     @property
     def marks(self) -> Sequence[Mark]:
-        return self._chart.marks
+        return self._marks
 
     @property
     def hint(self) -> str:
-        return self._chart.hint
+        return self._hint
 
     @property
     def note(self) -> str:
-        return self._chart.note
+        return self._note
+
+    # What is shown
 
     def set_theme(self, theme: Theme) -> None:
-        self._chart.theme = theme
+        self._theme = theme
+        self._x_axis.set_theme(theme)
+        self._y_axis.set_theme(theme)
+        for trace in self._traces:
+            self._items[trace.name].set_style(trace, theme)
         self._redraw_all()
 
     def set_ranges(self, x: Range, y: Range) -> None:
-        if (x, y) != (self._chart.x, self._chart.y):
-            self._chart.x, self._chart.y = x, y
+        if (x, y) != (self._x, self._y):
+            self._x, self._y = x, y
+            self._show_ranges()
+            self._draw_traces()
             self._redraw_all()
 
     def set_axes(self, *, unit: str, x_axis: bool, label_marks: bool, log: bool, floor: float) -> None:
-        """See Chart's attributes of these names."""
-        chart = self._chart
-        if (unit, x_axis, log) != (chart.unit, chart.x_axis, chart.log):
-            chart.unit, chart.x_axis, chart.log = unit, x_axis, log
+        """How the axes are.
+
+        Args:
+            unit: what x counts.
+            x_axis: its numbers are written.
+            label_marks: the marks' labels are written.
+            log: y is logarithmic; what is not above `floor` is drawn there.
+        """
+        if (unit, log) != (self._x_axis.unit, self.log):
+            self._x_axis.set_unit(unit)
+            self._y_axis.set_log(log)
             self._redraw_all()
-        chart.floor, chart.label_marks = floor, label_marks
+        if x_axis != self._x_axis.isVisible():
+            self._x_axis.setVisible(x_axis)
+            self._lay_out()
+            self._redraw_all()
+        self._floor, self._label_marks = floor, label_marks
 
     def set_data(self, traces: Sequence[Trace], marks: Sequence[Mark], *, hint: str, note: str) -> None:
-        if bool(traces) != bool(self._chart.traces):
-            self._frame = None
-        self._chart.traces, self._chart.marks = traces, marks
-        self._chart.hint, self._chart.note = hint, note
-        self._chart.changed()
-        self.update()
+        """What is drawn. `hint` teaches in the middle of an empty plot. `note` stands small in a corner."""
+        if bool(traces) != bool(self._traces):
+            self._y_axis.setStyle(showValues=bool(traces))
+        if (marks, hint, note) != (self._marks, self._hint, self._note):
+            self._marks, self._hint, self._note = marks, hint, note
+            self._redraw_all()
+        self._traces = traces
+        self._draw_traces()
 
     def set_cursor(self, cursor: Cursor | None) -> None:
         if cursor != self._cursor:
             self._cursor = cursor
-            self.update()
+            self.viewport().update()
 
-    def draw(self, painter: QPainter) -> None:
-        """The chart without cursor and focus: for a picture file."""
-        self._chart.draw_frame(painter)
-        self._chart.draw_data(painter)
+    def _draw_traces(self) -> None:
+        for name in self._items.keys() - {trace.name for trace in self._traces}:
+            self.plotItem.removeItem(self._items.pop(name))
+        window = self._window()
+        for order, trace in enumerate(self._traces):
+            item = self._items.get(trace.name)
+            if item is None:
+                item = self._items[trace.name] = TraceItem(trace.name)
+                item.set_style(trace, self._theme)
+                self.plotItem.addItem(item)
+            if item.zValue() != order:
+                item.setZValue(order)
+            item.set_trace(trace, window)
+
+    def _window(self) -> Window:
+        area = self.area
+        return Window(self._x, self._y, area.width(), area.height(), self.log, self._floor)
+
+    def _frame(self) -> Frame:
+        return Frame(self._theme, self.area, self._window())
+
+    def _show_ranges(self) -> None:
+        self._box.setRange(xRange=self._x, yRange=self._y, padding=0)
+
+    def _lay_out(self) -> None:
+        layout = self.plotItem.layout
+        layout.setContentsMargins(0, TOP, RIGHT, 0 if self._x_axis.isVisible() else TOP)
+        layout.activate()
 
     def _redraw_all(self) -> None:
-        self._frame = None
-        self._chart.changed()
-        self.update()
+        self.resetCachedContent()
+        self.viewport().update()
+
+    # Painting
 
     def sizeHint(self) -> QSize:
         return QSize(480, 180)
 
-    def resizeEvent(self, _event: QResizeEvent) -> None:
-        self._chart.size = QSizeF(self.size())
-        self._redraw_all()
+    def resizeEvent(self, event: QResizeEvent | None) -> None:
+        super().resizeEvent(event)
+        if event is not None:  # pyqtgraph's own call, while it is being built
+            self.plotItem.layout.activate()
+            self._draw_traces()
+            self._redraw_all()
 
-    def paintEvent(self, _event: QPaintEvent) -> None:
-        density = self.devicePixelRatioF()
-        if self._frame is None or self._frame.devicePixelRatio() != density:
-            self._frame = QPixmap(self.size() * density)
-            self._frame.setDevicePixelRatio(density)
-            with QPainter(self._frame) as painter:
-                self._chart.draw_frame(painter)
-        with QPainter(self) as painter:
-            painter.drawPixmap(0, 0, self._frame)
-            self._chart.draw_data(painter)
-            if self._cursor is not None:
-                self._chart.draw_cursor(painter, self._cursor)
-            if self.hasFocus():
-                painter.setRenderHint(QPainter.RenderHint.Antialiasing, False)
-                painter.setBrush(Qt.BrushStyle.NoBrush)
-                painter.setPen(self._chart.theme.color("accent"))
-                painter.drawRect(self.rect().adjusted(0, 0, -1, -1))
+    def drawBackground(self, painter: QPainter, _rect: QRectF) -> None:
+        frame = self._frame()
+        area = frame.area
+        painter.fillRect(self.sceneRect(), self._theme.color("panel"))
+        frame.draw_grid(
+            painter,
+            x_ticks=self._x_axis.ticks(self._x, area.width()),
+            y_ticks=self._y_axis.ticks(self._y, area.height()),
+        )
+        frame.draw_marks(painter, self._marks, labels=self._label_marks)
+        frame.draw_words(painter, hint=self._hint, note=self._note)
+
+    def drawForeground(self, painter: QPainter, _rect: QRectF) -> None:
+        if not self._on_screen:
+            return
+        if self._cursor is not None:
+            self._frame().draw_cursor(painter, self._cursor, label=self._x_axis.isVisible(), width=self.width())
+        if self.hasFocus():
+            painter.setRenderHint(QPainter.RenderHint.Antialiasing, False)
+            painter.setBrush(Qt.BrushStyle.NoBrush)
+            painter.setPen(self._theme.color("accent"))
+            painter.drawRect(self.rect().adjusted(0, 0, -1, -1))
+
+    def draw(self, painter: QPainter) -> None:
+        """The plot without cursor and focus, as lines and text: for a picture file."""
+        axes = (self._x_axis, self._y_axis)
+        self._on_screen = False
+        for axis in axes:
+            axis.setCacheMode(QGraphicsItem.CacheMode.NoCache)
+        try:
+            self.render(painter, QRectF(self.rect()), self.rect())
+        finally:
+            self._on_screen = True
+            for axis in axes:
+                axis.setCacheMode(QGraphicsItem.CacheMode.DeviceCoordinateCache)
+
+    # What the person does
+
+    def _x_at(self, pixel: float) -> float:
+        area = self.area
+        return self._x.low + (pixel - area.left()) / area.width() * self._x.span
+
+    def _y_at(self, pixel: float) -> float:
+        area = self.area
+        return self._y.high - (pixel - area.top()) / area.height() * self._y.span
 
     def wheelEvent(self, event: QWheelEvent) -> None:
         """Zooms both axes; with Ctrl or below the axis only x, with Shift or beside the axis only y."""
@@ -159,12 +263,12 @@ class Plot(QWidget):
         event.accept()
         if not delta:
             return
-        chart, place, modifiers = self._chart, event.position(), event.modifiers()
-        only_x = bool(modifiers & Qt.KeyboardModifier.ControlModifier) or place.y() > chart.area.bottom()
-        only_y = bool(modifiers & Qt.KeyboardModifier.ShiftModifier) or place.x() < chart.area.left()
+        area, place, modifiers = self.area, event.position(), event.modifiers()
+        only_x = bool(modifiers & Qt.KeyboardModifier.ControlModifier) or place.y() > area.bottom()
+        only_y = bool(modifiers & Qt.KeyboardModifier.ShiftModifier) or place.x() < area.left()
         factor = 0.9985**delta  # a notch, 120, shows a sixth less
-        x = chart.x if only_y else chart.x.zoomed(factor, around=chart.x_at(place.x()))
-        y = chart.y if only_x else chart.y.zoomed(factor, around=chart.y_at(place.y()))
+        x = self._x if only_y else self._x.zoomed(factor, around=self._x_at(place.x()))
+        y = self._y if only_x else self._y.zoomed(factor, around=self._y_at(place.y()))
         self.ranges_wanted.emit(x, y)
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
@@ -172,23 +276,23 @@ class Plot(QWidget):
             self._grip, self._dragging = event.position(), False
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
-        chart, place = self._chart, event.position()
+        area, place = self.area, event.position()
         if self._grip is not None:
             moved = place - self._grip
             self._dragging = self._dragging or moved.manhattanLength() >= QApplication.startDragDistance()
             if self._dragging:
                 self._grip = place
-                self.setCursor(Qt.CursorShape.ClosedHandCursor)
-                x = chart.x.moved(-moved.x() / chart.area.width() * chart.x.span)
-                self.ranges_wanted.emit(x, chart.y.moved(moved.y() / chart.area.height() * chart.y.span))
+                self.viewport().setCursor(Qt.CursorShape.ClosedHandCursor)
+                x = self._x.moved(-moved.x() / area.width() * self._x.span)
+                self.ranges_wanted.emit(x, self._y.moved(moved.y() / area.height() * self._y.span))
         self._key_x = None
-        inside = chart.area.left() <= place.x() <= chart.area.right()
-        self.cursor_wanted.emit(chart.x_at(place.x()) if inside else None)
+        inside = area.left() <= place.x() <= area.right()
+        self.cursor_wanted.emit(self._x_at(place.x()) if inside else None)
 
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:
         if event.button() == Qt.MouseButton.LeftButton:
             self._grip = None
-            self.unsetCursor()
+            self.viewport().unsetCursor()
 
     def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
         if event.button() == Qt.MouseButton.LeftButton:
@@ -198,13 +302,13 @@ class Plot(QWidget):
         self.cursor_wanted.emit(None)
 
     def focusInEvent(self, _event: QFocusEvent) -> None:
-        self.update()
+        self.viewport().update()
 
     def focusOutEvent(self, _event: QFocusEvent) -> None:
         if self._key_x is not None:
             self._key_x = None
             self.cursor_wanted.emit(None)
-        self.update()
+        self.viewport().update()
 
     def contextMenuEvent(self, event: QContextMenuEvent) -> None:
         event.accept()
@@ -212,7 +316,7 @@ class Plot(QWidget):
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """Left and right move the cursor, with Shift the view; + and − zoom around the cursor; Home follows."""
-        x, y = self._chart.x, self._chart.y
+        x, y = self._x, self._y
         around = (x.low + x.high) / 2 if self._key_x is None else self._key_x
         key, shift = event.key(), bool(event.modifiers() & Qt.KeyboardModifier.ShiftModifier)
         if key in (Qt.Key.Key_Left, Qt.Key.Key_Right):
@@ -220,7 +324,7 @@ class Plot(QWidget):
             if shift:
                 self.ranges_wanted.emit(x.moved(sign * KEY_MOVE * x.span), y)
             else:
-                step = 2 * x.span / self._chart.area.width()
+                step = 2 * x.span / self.area.width()
                 self._key_x = min(max(around + sign * step, x.low), x.high)
                 self.cursor_wanted.emit(self._key_x)
         elif key in (Qt.Key.Key_Plus, Qt.Key.Key_Equal):
@@ -230,13 +334,13 @@ class Plot(QWidget):
         elif key == Qt.Key.Key_Home:
             self.follow_wanted.emit()
         else:
-            super().keyPressEvent(event)
+            event.ignore()
 
-    def event(self, event: QEvent) -> bool:
-        if isinstance(event, QHelpEvent) and event.type() == QEvent.Type.ToolTip and self._chart.marks:
-            places = self._chart.x_pixels(np.array([mark.x for mark in self._chart.marks]))
+    def viewportEvent(self, event: QEvent) -> bool:
+        if isinstance(event, QHelpEvent) and event.type() == QEvent.Type.ToolTip and self._marks:
+            places = self._frame().x_pixels(np.array([mark.x for mark in self._marks]))
             near = np.flatnonzero(np.abs(places - event.pos().x()) <= NEAR).tolist()
             if near:
-                QToolTip.showText(event.globalPos(), "\n".join(self._chart.marks[i].label for i in near), self)
+                QToolTip.showText(event.globalPos(), "\n".join(self._marks[i].label for i in near), self)
                 return True
-        return super().event(event)
+        return bool(super().viewportEvent(event))

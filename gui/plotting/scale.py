@@ -113,32 +113,36 @@ def to_log(values: Floats, floor: float) -> Floats:
     return np.log10(np.maximum(values, floor))
 
 
-def columns(x: Floats, low: Floats, high: Floats) -> tuple[Floats, Floats]:
-    """A polyline through the intervals at `x` in pixels (n,), ascending: at most 2 points for each pixel column.
+def columns(x: Floats, low: Floats, high: Floats, *, origin: float, pixel: float) -> tuple[Floats, Floats]:
+    """A polyline through the intervals at `x` (n,), ascending: at most 2 points for each column of pixels.
 
     The extremes in a column are the extremes of its intervals. NaN where a whole column is a gap.
+
+    Args:
+        origin: where on the axis a column begins.
+        pixel: a column's width on the axis.
     """
     if not len(x):
         return x, low
-    column = np.floor(x)
-    starts = np.flatnonzero(np.diff(column, prepend=column[0] - 1))
+    column = np.floor((x - origin) / pixel)
+    starts = np.append(0, np.flatnonzero(column[1:] != column[:-1]) + 1)
     if len(starts) * 2 > len(x):
         return (x, low) if np.array_equal(low, high, equal_nan=True) else zigzag(x, low, high)
-    return zigzag(column[starts] + 0.5, np.fmin.reduceat(low, starts), np.fmax.reduceat(high, starts))
+    middles = origin + (column[starts] + 0.5) * pixel
+    return zigzag(middles, np.fmin.reduceat(low, starts), np.fmax.reduceat(high, starts))
 
 
-def thinned(x: Floats, y: Floats) -> tuple[Floats, Floats]:
-    """The last point in each pixel column, for a line that is smooth already."""
+def thinned(x: Floats, y: Floats, *, origin: float, pixel: float) -> tuple[Floats, Floats]:
+    """The last point in each column of pixels, for a line that is smooth already. See `columns`."""
     if len(x) < 2:
         return x, y
-    keep = np.append(np.diff(np.floor(x)) > 0, True)
-    return x[keep], y[keep]
+    column = np.floor((x - origin) / pixel)
+    ends = np.append(np.flatnonzero(column[1:] != column[:-1]), len(x) - 1)
+    return x[ends], y[ends]
 
 
-def pieces(y: Floats) -> list[slice]:
-    """The stretches without NaN."""
-    finite = np.isfinite(y)
-    if finite.all():
-        return [slice(0, len(y))] if len(y) else []
-    edges = np.flatnonzero(np.diff(np.concatenate(([False], finite, [False])).astype(np.int8)))
-    return [slice(int(a), int(b)) for a, b in zip(edges[::2], edges[1::2], strict=True)]
+def with_dots(x: Floats, y: Floats, *, pixel: float) -> tuple[Floats, Floats]:
+    """After a point alone between gaps (NaN in y) comes another, a pixel further: else nothing is seen."""
+    gap = np.concatenate(([True], ~np.isfinite(y), [True]))
+    alone = np.flatnonzero(gap[:-2] & ~gap[1:-1] & gap[2:])
+    return np.insert(x, alone + 1, x[alone] + pixel), np.insert(y, alone + 1, y[alone])

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pyqtgraph
 import pytest
 from PySide6.QtCore import QPoint, QPointF, Qt
 from PySide6.QtGui import QColor, QContextMenuEvent, QImage, QWheelEvent
@@ -32,10 +33,11 @@ from engine.events import (
 from gui.plotting.key import Key
 from gui.plotting.plot import Plot
 from gui.plotting.scale import Range, columns, fitted, linear_ticks, log_ticks, tick_text
+from gui.plotting.trace import mixed
 from gui.run_state import RunState
 from gui.series import SMOOTHING
 from gui.theme import DARK, LIGHT
-from gui.views.curves import CurvesView
+from gui.views.curves import DEFAULT_WEIGHT, CurvesView
 
 EPOCH = 100  # steps
 
@@ -85,6 +87,13 @@ def plot(view: QWidget, name: str = "loss") -> Plot:
     return found
 
 
+def lines(view: QWidget, name: str = "loss") -> dict[str, tuple[list[float], list[float]]]:
+    """The points of the plot's curves, by their names, as pyqtgraph has them."""
+    widget = view.findChild(pyqtgraph.PlotWidget, f"{name}_plot")
+    assert isinstance(widget, Plot)
+    return {item.name(): tuple(part.tolist() for part in item.getData()) for item in widget.listDataItems()}
+
+
 def key_text(view: CurvesView, name: str = "loss") -> dict[str, str]:
     key = view.panels[name].findChild(Key)
     assert isinstance(key, Key)
@@ -101,7 +110,7 @@ def wheel(target: Plot, place: QPoint, *, notches: int = 1) -> None:
     at = QPointF(place)
     event = QWheelEvent(
         at,
-        QPointF(target.mapToGlobal(place)),
+        QPointF(target.viewport().mapToGlobal(place)),
         QPoint(),
         QPoint(0, 120 * notches),
         Qt.MouseButton.NoButton,
@@ -109,7 +118,7 @@ def wheel(target: Plot, place: QPoint, *, notches: int = 1) -> None:
         Qt.ScrollPhase.NoScrollPhase,
         False,
     )
-    QApplication.sendEvent(target, event)
+    QApplication.sendEvent(target.viewport(), event)
 
 
 def has_color(image: QImage, color: str) -> bool:
@@ -161,6 +170,61 @@ def test_lines_are_told_apart_by_style_and_colour(view: CurvesView, state: RunSt
     assert drawn == {("train", "band"), ("train", "line"), ("validation", "dashed"), ("test", "dotted")}
     picture = plot(view).grab().toImage()
     assert has_color(picture, DARK.test)
+
+
+def test_what_is_drawn_are_pyqtgraph_curves_of_the_run(view: CurvesView, state: RunState) -> None:
+    show(view, state, started(), FIRST, *steps(1, EPOCH), epoch(1))
+    drawn = lines(view)
+    assert list(drawn) == ["batch", "train", "validation", "test"]
+    assert drawn["batch"] == ([float(i) for i in range(1, EPOCH + 1)], [2.0 / i for i in range(1, EPOCH + 1)])
+    assert drawn["train"][1] == pytest.approx(state.loss.smoothed(DEFAULT_WEIGHT).tolist())
+    assert drawn["test"] == ([0.0, 100.0], [2.3, 0.08])
+    assert drawn["validation"] == ([0.0, 100.0], [2.2, 0.085])
+    assert lines(view, "accuracy")["test"] == ([0.0, 100.0], [0.1, 0.97])
+    box = plot(view).getViewBox()
+    assert box.viewRange() == [list(plot(view).x_range), list(plot(view).y_range)]
+    assert box.autoRangeEnabled() == [False, False]
+    assert box.mapViewToScene(QPointF(0, 0)).x() == plot(view).area.left()
+    view.set_choices({"log": True})
+    assert lines(view)["test"][1] == pytest.approx([math.log10(2.3), math.log10(0.08)])
+
+
+def test_a_new_run_takes_the_old_lines_away(view: CurvesView, state: RunState) -> None:
+    show(view, state, started(), FIRST, *steps(1, EPOCH), epoch(1))
+    show(view, state, started(), Evaluated(0, 2.1, 0.1, None, None, 0.0), *steps(1, 2))
+    drawn = lines(view)
+    assert list(drawn) == ["batch", "train", "test"]
+    assert drawn["batch"] == ([1, 2], [2, 1])
+    assert drawn["test"] == ([0], [2.1])
+
+
+def test_a_zoomed_line_is_what_is_in_view_and_its_neighbours(view: CurvesView, state: RunState) -> None:
+    show(view, state, started(), FIRST, *steps(1, EPOCH))
+    plot(view).ranges_wanted.emit(Range(39.5, 60.5), plot(view).y_range)
+    assert lines(view)["batch"][0] == list(range(39, 62))
+    assert lines(view, "accuracy")["batch"][0] == [30, 40, 50, 60, 70]
+
+
+def test_nothing_of_pyqtgraphs_own_controls_is_left(view: CurvesView, state: RunState) -> None:
+    show(view, state, started(), FIRST, *steps(1, 10))
+    target = plot(view)
+    QTest.mouseMove(target.viewport(), QPoint(200, 60))
+    assert not target.getPlotItem().autoBtn.isVisible()
+    before = target.x_range, target.y_range
+    QTest.mousePress(target.viewport(), Qt.MouseButton.RightButton, pos=QPoint(200, 60))
+    QTest.mouseMove(target.viewport(), QPoint(260, 90))
+    QTest.mouseRelease(target.viewport(), Qt.MouseButton.RightButton, pos=QPoint(260, 90))
+    assert (target.x_range, target.y_range) == before
+    assert QApplication.activePopupWidget() is None
+
+
+def test_a_value_alone_between_gaps_is_a_dot(view: CurvesView, state: RunState) -> None:
+    show(view, state, started(), *steps(1, 3, lambda i: 0.5 if i == 2 else math.nan))
+    view.set_choices({"smoothing": 0.0})
+    (item,) = (item for item in plot(view).listDataItems() if item.name() == "train")
+    item.hide()
+    faint = mixed(QColor(DARK.train), QColor(DARK.panel)).name()
+    assert has_color(plot(view).grab().toImage(), faint)
 
 
 def test_a_run_without_validation_shows_none(view: CurvesView, state: RunState) -> None:
@@ -255,20 +319,20 @@ def test_dragging_moves_the_view(view: CurvesView, state: RunState) -> None:
     show(view, state, started(), FIRST, *steps(1, 100))
     before = plot(view).x_range
     place = QPoint(300, 60)
-    QTest.mousePress(plot(view), Qt.MouseButton.LeftButton, pos=place)
-    QTest.mouseMove(plot(view), place + QPoint(-60, 0))
-    QTest.mouseMove(plot(view), place + QPoint(-120, 0))
-    QTest.mouseRelease(plot(view), Qt.MouseButton.LeftButton, pos=place + QPoint(-120, 0))
+    QTest.mousePress(plot(view).viewport(), Qt.MouseButton.LeftButton, pos=place)
+    QTest.mouseMove(plot(view).viewport(), place + QPoint(-60, 0))
+    QTest.mouseMove(plot(view).viewport(), place + QPoint(-120, 0))
+    QTest.mouseRelease(plot(view).viewport(), Qt.MouseButton.LeftButton, pos=place + QPoint(-120, 0))
     moved = plot(view).x_range
     assert moved.low > before.low
     assert moved.span == pytest.approx(before.span)
-    QTest.mouseDClick(plot(view), Qt.MouseButton.LeftButton, pos=place)
+    QTest.mouseDClick(plot(view).viewport(), Qt.MouseButton.LeftButton, pos=place)
     assert view.following
 
 
 def test_a_click_alone_moves_nothing(view: CurvesView, state: RunState) -> None:
     show(view, state, started(), FIRST, *steps(1, 100))
-    QTest.mouseClick(plot(view), Qt.MouseButton.LeftButton, pos=QPoint(300, 60))
+    QTest.mouseClick(plot(view).viewport(), Qt.MouseButton.LeftButton, pos=QPoint(300, 60))
     assert view.following
 
 
@@ -349,9 +413,9 @@ def test_the_cursor_reads_the_exact_values_of_the_nearest_step(view: CurvesView,
     show(view, state, started(), FIRST, *steps(1, EPOCH), epoch(1))
     view.set_choices({"smoothing": 0.0})
     assert key_text(view)["test"] == "0.0800"
-    x, area_left, area_right = 40.0, 52, plot(view).width() - 12
-    pixel = area_left + (area_right - area_left) * x / plot(view).x_range.high
-    QTest.mouseMove(plot(view), QPoint(round(pixel), 50))
+    x, area = 40.0, plot(view).area
+    pixel = area.left() + area.width() * x / plot(view).x_range.high
+    QTest.mouseMove(plot(view).viewport(), QPoint(round(pixel), 50))
     text = key_text(view)
     assert text["batch"] == text["train"] == f"{2.0 / 40:.4f}"
     assert text["test"] == "2.3000"  # of the evaluation nearest to step 40, the first one
@@ -391,7 +455,8 @@ def test_the_menu_opens_by_mouse_and_by_key_and_has_only_what_works(view: Curves
     assert labels == ["Save picture as PNG…", "Save picture as SVG…", "Save numbers as CSV…", "Log", "Follow"]
     for reason in (QContextMenuEvent.Reason.Mouse, QContextMenuEvent.Reason.Keyboard):
         place = QPoint(100, 50)
-        QApplication.sendEvent(plot(view), QContextMenuEvent(reason, place, plot(view).mapToGlobal(place)))
+        target = plot(view) if reason == QContextMenuEvent.Reason.Keyboard else plot(view).viewport()
+        QApplication.sendEvent(target, QContextMenuEvent(reason, place, target.mapToGlobal(place)))
         assert menu.isVisible()
         menu.close()
     button(view, "curves_menu").click()
@@ -540,7 +605,7 @@ def test_reduction_keeps_extremes_and_order() -> None:
     rng = np.random.default_rng(0)
     x, y = np.linspace(0, 300, 20_000), rng.normal(size=20_000)
     y[7_777] = 99.0
-    px, py = columns(x, y, y)
+    px, py = columns(x, y, y, origin=0.0, pixel=1.0)
     assert len(px) <= 2 * 301
     assert (np.diff(px) >= 0).all()
     assert (py.max(), py.min()) == (y.max(), y.min())

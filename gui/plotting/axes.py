@@ -1,0 +1,121 @@
+"""Axes: round numbers beside a plot, and the unit at the end of the lower one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pyqtgraph
+from PySide6.QtCore import QRectF, Qt
+from PySide6.QtGui import QFontMetricsF, QPainter
+from PySide6.QtWidgets import QStyleOptionGraphicsItem, QWidget
+
+from gui.plotting.scale import Range, linear_ticks, log_ticks, tick_text
+from gui.plotting.trace import chart_font
+from gui.theme import SPACING, Theme
+
+LEFT = 52  # px for the y axis' numbers
+RIGHT = 12  # px
+TOP = 6  # px
+BOTTOM = 22  # px for the x axis' numbers
+TICK_EVERY = (90, 34)  # px from tick to tick, at least: along x, along y
+
+Ticks = list[tuple[float, list[float]]]
+Text = tuple[QRectF, Any, str]  # place, Qt's flags, text
+
+
+class _Axis(pyqtgraph.AxisItem):  # type: ignore[misc]  # pyqtgraph has no type stubs
+    """Numbers only, in the chart's font; no line and no ticks, for the plot's grid has them.
+
+    Painted straight: pyqtgraph's picture of itself would have other sizes in a file than on screen.
+    """
+
+    def __init__(self, side: str, **style: Any) -> None:
+        super().__init__(side, maxTickLength=0)
+        self.setStyle(**style)
+        self.setTickFont(chart_font())
+
+    def set_theme(self, theme: Theme) -> None:
+        self.setTextPen(theme.color("secondary"))
+        self.setTickFont(chart_font())
+
+    def redraw(self) -> None:
+        self.picture = None
+        self.update()
+
+    def texts(self, painter: QPainter) -> list[Text]:
+        """Where which text is."""
+        specs = self.generateDrawSpecs(painter)
+        return [] if specs is None else list(specs[2])
+
+    def paint(self, painter: QPainter, _option: QStyleOptionGraphicsItem, _widget: QWidget | None = None) -> None:
+        painter.setFont(chart_font())
+        painter.setPen(self.textPen())
+        for place, flags, text in self.texts(painter):
+            painter.drawText(place, int(flags), text)
+
+
+class ValueAxis(_Axis):
+    """The y axis, without numbers until there are data. `log`: ticks are placed at log₁₀ of values.
+
+    Args:
+        tick: a value and the distance to the next tick, to its text.
+    """
+
+    def __init__(self, tick: Callable[[float, float], str]) -> None:
+        super().__init__("left", tickTextOffset=2 * SPACING, hideOverlappingLabels=False, showValues=False)
+        self.log = False
+        self._tick = tick
+        self.setWidth(LEFT)
+
+    def set_log(self, log: bool) -> None:
+        self.log = log
+        self.redraw()
+
+    def ticks(self, shown: Range, height: float) -> list[float]:
+        """Places of ticks on the axis, for a plot `height` px high."""
+        most = max(int(height / TICK_EVERY[1]), 2)
+        return log_ticks(shown, most) if self.log else linear_ticks(shown, most)
+
+    def tickValues(self, low: float, high: float, size: float) -> Ticks:
+        return [(0.0, self.ticks(Range(low, high), size))]
+
+    def tickStrings(self, ticks: list[float], _scale: float, _spacing: float) -> list[str]:
+        values = [10.0**tick for tick in ticks] if self.log else ticks
+        even = values[1] - values[0] if len(values) > 1 else 0.0
+        by_factors = self.log and len(values) > 1 and values[1] >= 1.9 * values[0]
+        return [self._tick(value, value if by_factors or not even else even) for value in values]
+
+
+class RunAxis(_Axis):
+    """The x axis: how far the run is, in `unit`, which is written at its right end."""
+
+    def __init__(self) -> None:
+        # The numbers at the ends reach a little beyond the axis.
+        super().__init__("bottom", tickTextOffset=SPACING, hideOverlappingLabels=LEFT - 2 * SPACING)
+        self.unit = "step"
+        self.setHeight(BOTTOM)
+
+    def set_unit(self, unit: str) -> None:
+        self.unit = unit
+        self.redraw()
+
+    def ticks(self, shown: Range, width: float) -> list[float]:
+        """Places of ticks on the axis, for a plot `width` px wide."""
+        return linear_ticks(shown, max(int(width / TICK_EVERY[0]), 1), whole=self.unit == "step")
+
+    def tickValues(self, low: float, high: float, size: float) -> Ticks:
+        return [(0.0, self.ticks(Range(low, high), size))]
+
+    def tickStrings(self, ticks: list[float], _scale: float, _spacing: float) -> list[str]:
+        step = ticks[1] - ticks[0] if len(ticks) > 1 else self.range[1] - self.range[0]
+        return [tick_text(tick, step) for tick in ticks]
+
+    def texts(self, painter: QPainter) -> list[Text]:
+        """The unit takes the place of numbers that it would meet."""
+        metrics = QFontMetricsF(chart_font())
+        width = metrics.horizontalAdvance(self.unit)
+        box = QRectF(self.size().width() - width, SPACING, width, metrics.ascent())
+        numbers = [text for text in super().texts(painter) if text[0].right() + 2 * SPACING < box.left()]
+        flags = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignTop | Qt.TextFlag.TextDontClip
+        return [*numbers, (box, flags, self.unit)]
