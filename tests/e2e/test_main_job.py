@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -20,26 +21,11 @@ from gui.views.prediction_bars import PredictionBars
 from tests.e2e.conftest import LONG, button, close, pick, widget
 
 SEVEN = ((0.25, 0.25), (0.5, 0.24), (0.74, 0.25), (0.62, 0.45), (0.52, 0.65), (0.45, 0.82))
-CONTRACT = [
-    "dataset",
-    "network",
-    "optimizer",
-    "loss",
-    "schedule",
-    "batch_size",
-    "epochs",
-    "seed",
-    "learning_rate",
-    "start",
-    "pause",
-    "step",
-    "stop",
-    "loss_plot",
-    "accuracy_plot",
-    "filter_grid",
-    "digit_canvas",
-    "prediction_bars",
-]
+CONTRACT = (
+    *("dataset", "network", "optimizer", "loss", "schedule", "batch_size", "epochs", "seed", "learning_rate"),
+    *("start", "pause", "step", "stop", "loss_plot", "accuracy_plot"),
+    *("filter_grid", "digit_canvas", "prediction_bars"),
+)
 
 
 def draw(window: MainWindow, points: tuple[tuple[float, float], ...]) -> None:
@@ -56,6 +42,10 @@ def draw(window: MainWindow, points: tuple[tuple[float, float], ...]) -> None:
 
 def answer(window: MainWindow) -> str:
     return widget(window, "prediction_bars").accessibleDescription()
+
+
+def _stands_at(window: MainWindow, step: int) -> bool:
+    return window.run_state.status == "paused" and window.run_state.step == step
 
 
 def use_small_run(window: MainWindow, *, dataset: str = "gaussians", epochs: int = 3) -> None:
@@ -133,7 +123,7 @@ def test_pause_step_epoch_and_resume(window: MainWindow, qtbot: QtBot) -> None:
     qtbot.waitUntil(lambda: state.status == "paused" and state.step == 1, timeout=LONG)
     for expected in (2, 3):
         button(window, "step").click()
-        qtbot.waitUntil(lambda expected=expected: state.status == "paused" and state.step == expected, timeout=LONG)
+        qtbot.waitUntil(partial(_stands_at, window, expected), timeout=LONG)
     button(window, "epoch").click()
     qtbot.waitUntil(lambda: state.status == "paused" and state.step == state.steps_per_epoch, timeout=LONG)
     button(window, "start").click()

@@ -49,12 +49,11 @@ SLOW = ("resnet18", "cifar10", "emnist_balanced", "emnist_letters", "fashion_mni
 class Monkey(QObject):
     """Acts on whatever window there is, one action a tick."""
 
-    def __init__(self, window: Callable[[], MainWindow], *, seed: int, actions: int) -> None:
+    def __init__(self, window: MainWindow, *, seed: int, actions: int) -> None:
         super().__init__()
-        self._window = window
+        self._shown = window
         self._random = random.Random(seed)
         self.left = actions
-        self.done: list[str] = []
         self._timer = QTimer(self, interval=EVERY)
         self._timer.timeout.connect(self._act)
         self._timer.start()
@@ -90,9 +89,7 @@ class Monkey(QObject):
 
     def _one(self, kind: type[QWidget]) -> QWidget | None:
         found = [
-            w
-            for w in self._window().findChildren(kind)
-            if w.isVisible() and w.isEnabled() and w.window() is self._window()
+            w for w in self._shown.findChildren(kind) if w.isVisible() and w.isEnabled() and w.window() is self._shown
         ]
         return self._random.choice(found) if found else None
 
@@ -102,7 +99,7 @@ class Monkey(QObject):
             QTest.mouseClick(found, Qt.MouseButton.LeftButton)
 
     def _key(self) -> None:
-        target = QApplication.focusWidget() or self._window()
+        target = QApplication.focusWidget() or self._shown
         QTest.keyClick(target, self._random.choice(KEYS))
 
     def _type(self) -> None:
@@ -119,11 +116,11 @@ class Monkey(QObject):
             combo.setCurrentIndex(self._random.choice(rows))
 
     def _draw(self) -> None:
-        self._stroke(self._window().findChild(QWidget, "digit_canvas"), points=6)
+        self._stroke(self._shown.findChild(QWidget, "digit_canvas"), points=6)
 
     def _drag(self) -> None:
         name = self._random.choice(("loss_plot", "accuracy_plot", "filter_grid"))
-        self._stroke(self._window().findChild(QWidget, name), points=3)
+        self._stroke(self._shown.findChild(QWidget, name), points=3)
 
     def _stroke(self, target: object, *, points: int) -> None:
         if not isinstance(target, QWidget) or not target.isVisible():
@@ -161,7 +158,7 @@ class Monkey(QObject):
             slider.setValue(self._random.randint(slider.minimum(), slider.maximum()))
 
     def _dock(self) -> None:
-        docks = self._window().findChildren(QDockWidget)
+        docks = self._shown.findChildren(QDockWidget)
         dock = self._random.choice(docks)
         dock.setVisible(not dock.isVisible())
 
@@ -178,12 +175,15 @@ def test_random_use_breaks_nothing(
     # The system's own file dialogs are not ours to test, and cannot be closed from here.
     monkeypatch.setattr(QFileDialog, "open", lambda dialog, *_: dialog.deleteLater())
     for seed in range(3):
-        window = open_window()
-        monkey = Monkey(lambda window=window: window, seed=seed, actions=ACTIONS // 3)
-        qtbot.waitUntil(lambda monkey=monkey: not monkey.left, timeout=2 * LONG)
-        monkey.stop()
-        answered: list[bool] = []
-        QTimer.singleShot(0, window, lambda answered=answered: answered.append(True))
-        qtbot.waitUntil(lambda answered=answered: bool(answered), timeout=LONG)
-        close(qtbot, window)
+        _use_at_random(open_window(), qtbot, seed=seed)
     assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
+
+
+def _use_at_random(window: MainWindow, qtbot: QtBot, *, seed: int) -> None:
+    monkey = Monkey(window, seed=seed, actions=ACTIONS // 3)
+    qtbot.waitUntil(lambda: not monkey.left, timeout=2 * LONG)
+    monkey.stop()
+    answered: list[bool] = []
+    QTimer.singleShot(0, window, lambda: answered.append(True))
+    qtbot.waitUntil(lambda: bool(answered), timeout=LONG)
+    close(qtbot, window)
