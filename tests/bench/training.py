@@ -52,7 +52,7 @@ def measure_mlp(plan: Plan) -> list[Figure]:
         ]
         return fastest(candidates, steps=LONG_TURN, rounds=plan.times(5, 2))
 
-    return [slow, _against_bare("mnist_mlp", config, library, bare, plan, turn=LONG_TURN, pairs=plan.times(14, 2))]
+    return [slow, _against_bare("mnist_mlp", config, library, bare, plan, turn=LONG_TURN, pairs=plan.times(10, 2))]
 
 
 def measure_lenet(plan: Plan) -> list[Figure]:
@@ -71,7 +71,7 @@ def measure_lenet(plan: Plan) -> list[Figure]:
         return fastest(candidates, steps=plan.times(SHORT_TURN, 10), rounds=plan.times(3, 1))
 
     config = _config("lenet5")
-    return [_against_bare("lenet5", config, Library(), bare, plan, turn=SHORT_TURN, pairs=plan.times(14, 2))]
+    return [_against_bare("lenet5", config, Library(), bare, plan, turn=SHORT_TURN, pairs=plan.times(10, 2))]
 
 
 def _config(network: str) -> RunConfig:
