@@ -57,35 +57,37 @@ class Monkey(QObject):
         self._timer = QTimer(self, interval=EVERY)
         self._timer.timeout.connect(self._act)
         self._timer.start()
+        # A menu holds the event loop until it is closed, and so holds the timer that opened it.
+        self._closer = QTimer(self, interval=2 * EVERY)
+        self._closer.timeout.connect(self._close_popup)
+        self._closer.start()
 
     def stop(self) -> None:
         self._timer.stop()
+        self._closer.stop()
 
     def _act(self) -> None:
-        popup = QApplication.activePopupWidget() or QApplication.activeModalWidget()
-        if popup is not None:  # a menu or a dialog is answered by closing it
-            popup.close()
-            return
         if not self.left:
-            self._timer.stop()
             return
         self.left -= 1
-        choice = self._random.choices(
-            (
-                self._press,
-                self._key,
-                self._type,
-                self._choose,
-                self._draw,
-                self._drag,
-                self._wheel,
-                self._slide,
-                self._dock,
-            ),
-            weights=(8, 8, 4, 4, 6, 3, 3, 2, 1),
-        )[0]
-        self.done.append(choice.__name__)
-        choice()
+        actions = {
+            self._press: 8,
+            self._key: 8,
+            self._type: 4,
+            self._choose: 4,
+            self._draw: 6,
+            self._drag: 3,
+            self._wheel: 3,
+            self._slide: 2,
+            self._dock: 1,
+        }
+        self._random.choices(list(actions), weights=list(actions.values()))[0]()
+
+    @staticmethod
+    def _close_popup() -> None:
+        popup = QApplication.activePopupWidget() or QApplication.activeModalWidget()
+        if popup is not None:
+            popup.close()
 
     def _one(self, kind: type[QWidget]) -> QWidget | None:
         found = [
