@@ -54,6 +54,9 @@ def prepare(
     optimizer = OPTIMIZERS[config.optimizer.name]
     if device.scaler is not None and optimizer.closure:
         raise InputError("training.precision", f"{optimizer.label} cannot do {device.precision}", "use float32")
+    if optimizer.closure:  # torch's LBFGS views every gradient as a flat vector
+        training = config.training.model_copy(update={"memory_format": "contiguous"})
+        config = config.model_copy(update={"training": training})
     data = yield from _load(config, control, library)
     if data is None:
         return None
