@@ -22,7 +22,7 @@ from PySide6.QtWidgets import QGraphicsRectItem, QGraphicsScene, QGraphicsTextIt
 
 from gui.colormap import LINE_LEVEL, ZERO_LEVEL, diverging, diverging_levels, packed
 from gui.theme import SPACING, Theme
-from gui.tiles import Mosaic, Place
+from gui.tiles import Box, Mosaic, Place
 
 Values = NDArray[np.float32]
 Levels = NDArray[np.uint8]
@@ -144,7 +144,8 @@ class FilterGrid(GraphicsView):  # type: ignore[misc]  # pyqtgraph has no type s
             return
         if filter_index is not None and not 0 <= filter_index < len(self._values):
             return
-        self._cursor = FIRST if self._enlarged is None else Place(self._enlarged, 0, 0, 0)
+        back_at = self._enlarged if filter_index is None else None
+        self._cursor = FIRST if back_at is None else Place(back_at, 0, 0, 0)
         self._enlarged, self._hover, self._mosaic = filter_index, None, None
         self._draw()
         self.enlarged_changed.emit()
@@ -207,16 +208,18 @@ class FilterGrid(GraphicsView):  # type: ignore[misc]  # pyqtgraph has no type s
 
     def _place_marks(self) -> None:
         """Frame the cursor's filter and weight while the keyboard is here."""
-        marks = ((self._outer_mark, "accent", 1, 2), (self._inner_mark, "text", 0, 1))
-        for mark, role, grown, width in marks:
-            mark.setVisible(self._mosaic is not None and self.hasFocus())
-            if self._mosaic is not None and mark.isVisible():
-                is_outer = mark is self._outer_mark
-                box = self._mosaic.box(self._cursor.filter) if is_outer else self._mosaic.value_box(self._cursor)
-                pen = QPen(self._theme.color(role), width * self.devicePixelRatioF())
-                pen.setJoinStyle(Qt.PenJoinStyle.MiterJoin)
-                mark.setPen(pen)
-                mark.setRect(QRectF(*box).adjusted(-grown, -grown, grown, grown))
+        mosaic = self._mosaic if self.hasFocus() else None
+        for mark in (self._outer_mark, self._inner_mark):
+            mark.setVisible(mosaic is not None)
+        if mosaic is not None:
+            self._frame(self._outer_mark, mosaic.box(self._cursor.filter), role="accent", width=2, grown=1)
+            self._frame(self._inner_mark, mosaic.value_box(self._cursor), role="text", width=1, grown=0)
+
+    def _frame(self, mark: QGraphicsRectItem, box: Box, *, role: str, width: int, grown: int) -> None:
+        pen = QPen(self._theme.color(role), width * self.devicePixelRatioF())
+        pen.setJoinStyle(Qt.PenJoinStyle.MiterJoin)
+        mark.setPen(pen)
+        mark.setRect(QRectF(*box).adjusted(-grown, -grown, grown, grown))
 
     def showEvent(self, event: QShowEvent) -> None:
         super().showEvent(event)

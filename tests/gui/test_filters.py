@@ -82,6 +82,10 @@ def _grid(view: FiltersView) -> FilterGrid:
     return grid
 
 
+def _item(view: FiltersView) -> ImageItem:
+    return next(item for item in _grid(view).scene().items() if isinstance(item, ImageItem))
+
+
 def _bar(view: FiltersView) -> ColorBar:
     bar = view.findChild(ColorBar)
     assert bar is not None
@@ -212,6 +216,7 @@ def test_the_keyboard_walks_reads_and_enlarges(qtbot: QtBot, view: FiltersView) 
     view.set_layer("conv2")
     view.set_images(_images("conv2", values))
     grid = _grid(view)
+    view.activateWindow()
     grid.setFocus()
     qtbot.waitUntil(grid.hasFocus)
     assert grid.reading() == (0, 0, 0, 0)
@@ -228,15 +233,19 @@ def test_the_keyboard_walks_reads_and_enlarges(qtbot: QtBot, view: FiltersView) 
     QTest.keyClick(grid, Qt.Key.Key_Return)
     assert grid.enlarged() is None
     assert grid.reading() == (3, 0, 0, 0)
+    grid.enlarge(2)
+    grid.enlarge(1)
+    assert grid.reading() == (1, 0, 0, 0)
 
 
 def test_a_double_click_enlarges_and_brings_back(view: FiltersView) -> None:
     view.set_images(_images("conv1", _values(6, 1, 5, 5)))
     grid = _grid(view)
-    middle = grid.rect().center() + QPoint(12, 0)
-    QTest.mouseDClick(grid.viewport(), Qt.MouseButton.LeftButton, pos=middle)
+    window = view.windowHandle()
+    middle = grid.mapTo(view, grid.rect().center() + QPoint(12, 0))
+    QTest.mouseDClick(window, Qt.MouseButton.LeftButton, pos=middle)
     assert grid.enlarged() == 3
-    QTest.mouseDClick(grid.viewport(), Qt.MouseButton.LeftButton, pos=middle)
+    QTest.mouseDClick(window, Qt.MouseButton.LeftButton, pos=middle)
     assert grid.enlarged() is None
     grid.enlarge(1)
     view.set_layer("conv2")
@@ -265,7 +274,7 @@ def _let_paint(qtbot: QtBot) -> None:
 def test_the_picture_is_a_pyqtgraph_image_of_colour_levels(view: FiltersView) -> None:
     grid = _grid(view)
     assert isinstance(grid, GraphicsView)
-    item = next(item for item in grid.scene().items() if isinstance(item, ImageItem))
+    item = _item(view)
     values = np.zeros((3, 1, 1, 1), dtype=np.float32)
     values[0], values[2] = -0.5, 0.5
     view.set_images(_images("conv1", values))
@@ -283,9 +292,30 @@ def test_the_picture_is_a_pyqtgraph_image_of_colour_levels(view: FiltersView) ->
     assert not item.isVisible()
 
 
+def test_a_hidden_grid_makes_no_picture_before_it_is_shown(qtbot: QtBot, view: FiltersView) -> None:
+    view.set_images(_images("conv1", _values(6, 1, 5, 5)))
+    before = _item(view).image
+    view.hide()
+    _grid(view).enlarge(1)
+    assert _item(view).image is before
+    with qtbot.waitExposed(view):
+        view.show()
+    assert not np.array_equal(_item(view).image, before)
+
+
+def test_a_mouse_that_leaves_reads_nothing(qtbot: QtBot, view: FiltersView) -> None:
+    view.set_images(_images("conv1", _values(1, 1, 1, 1)))
+    grid, window = _grid(view), view.windowHandle()
+    QTest.mouseMove(window, grid.mapTo(view, grid.rect().center() + QPoint(1, 1)))
+    qtbot.waitUntil(lambda: grid.reading() == (0, 0, 0, 0))
+    QTest.mouseMove(window, QPoint(grid.width() // 2, 1))
+    qtbot.waitUntil(lambda: grid.reading() is None)
+
+
 def test_the_keyboard_leaves_and_its_cursor_goes_with_it(qtbot: QtBot, view: FiltersView) -> None:
     view.set_images(_images("conv1", _values(6, 1, 5, 5)))
     grid = _grid(view)
+    view.activateWindow()
     grid.setFocus()
     qtbot.waitUntil(grid.hasFocus)
     assert LIGHT.accent in _colours(view)
