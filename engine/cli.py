@@ -48,6 +48,7 @@ from engine.events import (
 
 BAD_INPUT, FAILED, INTERRUPTED = 2, 1, 130  # exit statuses
 
+_PLURALS = {part: "losses" if part == "loss" else f"{part}s" for part in CATALOGS}
 _SHORTCUTS = {
     "batch_size": ("training.batch_size", "samples in one update"),
     "epochs": ("training.epochs", "passes over the training set"),
@@ -88,7 +89,7 @@ def _make_parser() -> _Parser:
     commands = parser.add_subparsers(dest="command", required=True, metavar="train|list")
     train = commands.add_parser("train", help="train a network", allow_abbrev=False)
     for part in CATALOGS:
-        train.add_argument(f"--{part}", metavar="NAME", help=f"see `list {part}s`")
+        train.add_argument(f"--{part}", metavar="NAME", help=f"see `list {_PLURALS[part]}`")
     for name, (_, text) in _SHORTCUTS.items():
         train.add_argument(f"--{name.replace('_', '-')}", metavar="N" if name != "device" else "NAME", help=text)
     train.add_argument(
@@ -98,13 +99,13 @@ def _make_parser() -> _Parser:
         metavar="PART.PARAM=VALUE",
         help="any other setting, such as optimizer.momentum=0.9",
     )
+    train.add_argument("--lesson", metavar="NAME", help="a lesson's set-up; see `list lessons`")
+    train.add_argument("--stage", metavar="N", help="one stage of the lesson")
     train.add_argument("--config", metavar="FILE", help="start from a saved set-up; other options change it")
     train.add_argument("--events", metavar="-|FILE", help="write one JSON object a line, to - for the standard output")
     train.add_argument("--save", metavar="FOLDER", help="write config.json and weights.safetensors there at the end")
     listing = commands.add_parser("list", help="print a catalogue", allow_abbrev=False)
-    listing.add_argument(
-        "catalogue", choices=[*(f"{part}s" for part in CATALOGS if part != "loss"), "losses", "lessons"]
-    )
+    listing.add_argument("catalogue", choices=[*_PLURALS.values(), "lessons"])
     listing.add_argument("--json", action="store_true", help="as JSON, with every setting")
     return parser
 
@@ -162,6 +163,8 @@ def _unwritable(field: str, where: str, error: OSError) -> InputError:
 
 
 def _config(options: argparse.Namespace) -> RunConfig:
+    if options.lesson is not None or options.stage is not None:
+        raise InputError("lesson", f"unknown lesson {options.lesson!r}", "there are no lessons in this version")
     picks = {part: getattr(options, part) for part in CATALOGS if getattr(options, part) is not None}
     settings: dict[str, object] = {}
     for pair in options.set:

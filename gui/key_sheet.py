@@ -37,6 +37,7 @@ KEYS = (
             ("Ctrl+Shift+S", "Save the set-up"),
             ("Ctrl+O", "Open a set-up"),
             ("Ctrl+1 … Ctrl+4", "Show a panel and go to it"),
+            ("Ctrl+R", "The runs so far"),
             ("F6", "To the next panel"),
             ("F1", "What is this? Then click anything"),
             ("?", "This sheet"),

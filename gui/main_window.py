@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from PySide6.QtCore import QByteArray, Qt, QTimer, Signal
+from PySide6.QtCore import QByteArray, Qt, QTime, QTimer, Signal
 from PySide6.QtGui import QCloseEvent, QShowEvent
 from PySide6.QtWidgets import QApplication, QDockWidget, QMainWindow, QWidget
 
@@ -31,6 +31,7 @@ from gui.views.curves import CurvesView
 from gui.views.dataset_preview import DatasetPreviewView
 from gui.views.filters import FiltersView
 from gui.views.layer_table import LayerTableView
+from gui.views.run_table import RunNote, RunTable
 from gui.views.schedule_preview import SchedulePreview
 from gui.views.setup_panel import SetupPanel
 from gui.views.status_line import StatusLine
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
     from engine.live import LiveNetwork
 
 SAVE_AFTER = 1000  # ms without another change before the settings are written
-LAYOUT = 1  # of the docks; another one when a panel is added or renamed
+LAYOUT = 2  # of the docks; another one when a panel is added or renamed
 
 
 class MainWindow(QMainWindow):
@@ -79,6 +80,7 @@ class MainWindow(QMainWindow):
         self._images: tuple[FilterImages, FilterImages] | None = None
         self._answer: tuple[np.ndarray, np.ndarray] | None = None
         self._pen_moved = False
+        self._run_note: RunNote | None = None
 
         self.toolbar = RunToolbar(theme, self)
         self.addToolBar(self.toolbar)
@@ -91,6 +93,7 @@ class MainWindow(QMainWindow):
         self.curves = CurvesView(theme)
         self.filters = FiltersView(theme)
         self.canvas = CanvasPanel(theme)
+        self.runs = RunTable()
         self.status_line = StatusLine()
         self.statusBar().setSizeGripEnabled(False)
         self.statusBar().addWidget(self.status_line, 1)
@@ -101,6 +104,7 @@ class MainWindow(QMainWindow):
                 ("curves", "Curves", self.curves),
                 ("filters", "Filters", self.filters),
                 ("canvas", "Canvas", self.canvas),
+                ("runs", "Runs", self.runs),
             )
         }
         self.menu = WindowMenu(self.toolbar.menu, self, self.docks, share=settings.watching_budget)
@@ -134,8 +138,9 @@ class MainWindow(QMainWindow):
         self.splitDockWidget(docks["setup"], docks["curves"], Qt.Orientation.Horizontal)
         self.splitDockWidget(docks["curves"], docks["canvas"], Qt.Orientation.Horizontal)
         self.splitDockWidget(docks["curves"], docks["filters"], Qt.Orientation.Vertical)
-        for dock in docks.values():
-            dock.show()
+        self.tabifyDockWidget(docks["filters"], docks["runs"])
+        for name, dock in docks.items():
+            dock.setVisible(name != "runs")
         self._size_docks()
 
     def _size_docks(self) -> None:
@@ -243,6 +248,13 @@ class MainWindow(QMainWindow):
         self._note = ""
         self.run_state.reset()
         self.budget.start()
+        self._run_note = RunNote(
+            began=QTime.currentTime().toString("HH:mm:ss"),
+            dataset=config.dataset_info().label,
+            network=config.network.name,
+            optimizer=f"{config.optimizer.name} {config.optimizer.params.get('learning_rate', '')}",
+            seed=config.training.seed,
+        )
         self.bridge.start(config, steps=steps)
         self._on_events([Preparing("Starting")])
         self._redraw()
@@ -267,6 +279,8 @@ class MainWindow(QMainWindow):
     def _on_run_ended(self) -> None:
         self._ending = False
         self._on_events(self.bridge.take_events())
+        if self._run_note is not None:
+            self.runs.add(self._run_note, self.run_state)
         self._show_state()
         self._redraw()
         self._on_config_changed()

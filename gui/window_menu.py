@@ -8,9 +8,10 @@ from pathlib import Path
 
 from PySide6.QtCore import QObject, Qt, Signal, SignalInstance
 from PySide6.QtGui import QAction, QActionGroup, QKeySequence
-from PySide6.QtWidgets import QDockWidget, QFileDialog, QMainWindow, QMenu, QWhatsThis
+from PySide6.QtWidgets import QDockWidget, QFileDialog, QMainWindow, QMenu, QWhatsThis, QWidget
 
 BUDGETS = {"1 %": 0.01, "2 %": 0.02, "5 %": 0.05, "10 %": 0.1, "25 %": 0.25}  # shares of the time
+KEYS = {"setup": "Ctrl+1", "curves": "Ctrl+2", "filters": "Ctrl+3", "canvas": "Ctrl+4", "runs": "Ctrl+R"}
 
 
 class WindowMenu(QObject):
@@ -41,16 +42,18 @@ class WindowMenu(QObject):
         )
         menu.addSeparator()
         panels = menu.addMenu("Panels")
-        for number, (name, dock) in enumerate(docks.items(), start=1):
+        for name, dock in docks.items():
             action = dock.toggleViewAction()
             action.setObjectName(f"show_{name}")
             panels.addAction(action)
-            self._key(f"Ctrl+{number}", partial(self._go_to, dock))
+            keys = KEYS[name]
+            action.setToolTip(f"Show or hide this panel; {keys} goes to it.")
+            self._key(keys, partial(self._go_to, dock))
         panels.addSeparator()
         self._add(panels, "Back to the first layout", "", self.reset_layout.emit, "Every panel where it was at first.")
         self._add_budgets(menu.addMenu("Watching may cost"), share)
         menu.addSeparator()
-        self._add(menu, "What is this?", "F1", QWhatsThis.enterWhatsThisMode, "Then click anything.")
+        self._add(menu, "What is this?", "F1", self._what_is_this, "Then click anything.")
         self._key("F6", self._next_panel)
         self._key("C", self.clear_canvas.emit)
         self._key("Ctrl+Z", self.undo.emit)
@@ -97,6 +100,13 @@ class WindowMenu(QObject):
         current = next((i for i, dock in enumerate(docks) if focus is not None and dock.isAncestorOf(focus)), -1)
         if docks:
             self._go_to(docks[(current + 1) % len(docks)])
+
+    def _what_is_this(self) -> None:
+        """What a tooltip says is what there is to say, where nothing longer was written."""
+        for widget in self._window.findChildren(QWidget):
+            if widget.toolTip():
+                widget.setWhatsThis(widget.toolTip())
+        QWhatsThis.enterWhatsThisMode()
 
     def _save_weights(self) -> None:
         self._ask("Save the weights", "weights.safetensors", "Weights (*.safetensors)", self.weights_path)

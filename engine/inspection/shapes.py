@@ -64,8 +64,8 @@ def layer_table(network: nn.Module, input_shape: Shape) -> LayerTable:
     A twin of the network on the meta device is run, in evaluation mode: it has shapes and no numbers. So the network
     itself, its hooks and torch's random generators are not touched, and this may be called while another thread trains
     it. The first call in a process takes about a second, in which torch imports more of itself; later ones take some
-    milliseconds. Raises RuntimeError, as torch words it, where the network does not take that shape, and NotImplementedError
-    where its `forward` looks at values.
+    milliseconds. Raises RuntimeError, as torch words it, where the network does not take that shape, and
+    NotImplementedError where its `forward` looks at values.
     """
     from engine.inspection.tracing import trace
 
