@@ -339,6 +339,7 @@ class Bridge(QObject):
         self._ask(self._slow, "preview", work)
 
     def cancel_preview(self) -> None:
+        self._numbers["preview"] = self._numbers.get("preview", 0) + 1  # what is already on its way is too late
         self._slow.cancel("preview")
 
     def describe(self, config: RunConfig) -> None:

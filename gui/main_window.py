@@ -195,7 +195,7 @@ class MainWindow(QMainWindow):
         menu.sample.connect(self.show_sample)
         bridge.frame.connect(self._on_frame)
         bridge.run_ended.connect(self._on_run_ended)
-        bridge.torch_ready.connect(self._on_config_changed)
+        bridge.torch_ready.connect(self._follow_setup)
         bridge.preview_progressed.connect(self.dataset_view.set_loading)
         bridge.preview_ready.connect(self.dataset_view.set_preview)
         bridge.preview_failed.connect(lambda error: self.dataset_view.set_error(_sentence(error)))
@@ -283,7 +283,7 @@ class MainWindow(QMainWindow):
             self.runs.add(self._run_note, self.run_state)
         self._show_state()
         self._redraw()
-        self._on_config_changed()
+        self._follow_setup()
         self.run_state_changed.emit()
 
     def _on_frame(self) -> None:
@@ -322,13 +322,19 @@ class MainWindow(QMainWindow):
     # What is set up
 
     def _on_config_changed(self) -> None:
+        """The person changed something."""
         self._save_later()
+        if self._config() is not None:
+            self.setup.clear_errors()
+        self._follow_setup()
+
+    def _follow_setup(self) -> None:
+        """Let previews, layer table and canvas be those of what is set up."""
         try:
             config = self.setup.config()
         except InputError as error:
             self.layer_view.set_message(_sentence(error))
             return
-        self.setup.clear_errors()
         self.schedule_view.set_config(config)
         if self.bridge.running or not self.bridge.ready:
             return

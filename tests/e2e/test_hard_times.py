@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 from PySide6.QtGui import QAccessible, QAccessibleInterface
-from PySide6.QtWidgets import QApplication, QLabel, QTableWidget, QWidget
+from PySide6.QtWidgets import QApplication, QLabel, QSpinBox, QTableWidget, QWidget
 from pytestqt.qtbot import QtBot
 
 from engine.datasets import DATASETS
-from engine.datasets.data import DatasetEntry, DatasetInfo, Loading
+from engine.datasets.data import DatasetEntry, Loading
 from engine.errors import InputError
 from engine.events import Preparing
 from gui.main_window import MainWindow
@@ -39,7 +39,7 @@ def label(window: MainWindow, name: str) -> QLabel:
 def test_without_a_network_the_dataset_says_so_and_another_one_trains(
     window: MainWindow, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def offline(params: object) -> Loading:
+    def offline(_params: object) -> Loading:
         yield Preparing("Downloading Fashion-MNIST", 0.0)
         raise OFFLINE
 
@@ -57,11 +57,11 @@ def test_without_a_network_the_dataset_says_so_and_another_one_trains(
 
 
 @pytest.fixture
-def endless_download(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+def endless_download(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """KMNIST's download never ends; the list says when it was given up."""
     given_up: list[str] = []
 
-    def endless(params: object) -> Loading:
+    def endless(_params: object) -> Loading:
         try:
             while True:
                 yield Preparing("Downloading KMNIST", 0.25)
@@ -69,7 +69,7 @@ def endless_download(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
             given_up.append("closed")
 
     replace_loading(monkeypatch, "kmnist", endless)
-    yield given_up
+    return given_up
 
 
 def test_a_download_can_be_cancelled(window: MainWindow, qtbot: QtBot, endless_download: list[str]) -> None:
@@ -90,7 +90,7 @@ def test_the_window_closes_while_downloading(
     if by_start:
         window.start()
         qtbot.waitUntil(lambda: window.run_state.preparing is not None, timeout=LONG)
-    qtbot.waitUntil(lambda: "25" in label(window, "dataset_loading").text(), timeout=LONG)
+    qtbot.waitUntil(lambda: "KMNIST" in label(window, "dataset_loading").text(), timeout=LONG)
     close(qtbot, window)
     assert endless_download
 
@@ -117,7 +117,7 @@ def test_a_full_disk_while_saving_weights_is_told_and_leaves_no_half_file(
     target = tmp_path / "weights.safetensors"
     qtbot.waitUntil(lambda: window.filters.layer() != "", timeout=LONG)
 
-    def full(descriptor: int) -> None:
+    def full(_descriptor: int) -> None:
         raise OSError(28, os.strerror(28))
 
     with monkeypatch.context() as patch:
@@ -134,7 +134,7 @@ def test_a_defect_in_the_run_is_told_and_the_window_goes_on(
 ) -> None:
     import engine.training
 
-    def broken(*args: object, **kwargs: object) -> Iterator[object]:
+    def broken(*_args: object, **_named: object) -> Iterator[object]:
         raise KeyError("a defect")
         yield
 
@@ -150,6 +150,9 @@ def test_a_defect_in_the_run_is_told_and_the_window_goes_on(
 
 def test_ended_runs_are_listed(window: MainWindow, qtbot: QtBot) -> None:
     pick(window, "dataset", "gaussians")
+    epochs = window.findChild(QSpinBox, "epochs")
+    assert isinstance(epochs, QSpinBox)
+    epochs.setValue(5000)
     for _ in range(2):
         window.start()
         qtbot.waitUntil(lambda: window.run_state.step > 0, timeout=LONG)
