@@ -336,14 +336,15 @@ class MainWindow(QMainWindow):
             self.layer_view.set_message(_sentence(error))
             return
         self.schedule_view.set_config(config)
-        if self.bridge.running or not self.bridge.ready:
+        if not self.bridge.ready:
             return
         if self._dataset != config.dataset:
             self._dataset = config.dataset
             self.canvas.set_dataset(config.dataset_info())
             self._load_preview()
-        self.bridge.describe(config)
-        self.bridge.prepare_network(config)
+        if not self.bridge.running:
+            self.bridge.describe(config)
+            self.bridge.prepare_network(config)
 
     def _load_preview(self) -> None:
         config = self._config()
