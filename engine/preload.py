@@ -10,19 +10,26 @@ import sys
 from pathlib import Path
 
 
-def import_torch() -> None:
-    """Import torch and the training on this thread.
+def load_libraries() -> None:
+    """Load torch's shared libraries without torch, where that is known to help; again it does nothing.
 
-    Python holds its lock while it loads a shared library, and torch's take half a second: on Linux they are loaded
-    first through a plain C call, which lets other threads go on, and the import then finds them in memory.
+    Python holds its lock while it loads a library, and torch's take half a second. On Linux a plain C call loads them
+    while other threads go on, and the import then finds them in memory.
     """
     found = importlib.util.find_spec("torch")
-    if sys.platform == "linux" and found is not None and found.origin is not None and "torch" not in sys.modules:
-        libraries = Path(found.origin).parent / "lib"
-        load = ctypes.CDLL(None).dlopen
-        load.restype, load.argtypes = ctypes.c_void_p, [ctypes.c_char_p, ctypes.c_int]
-        for name, scope in (("libtorch_global_deps.so", os.RTLD_GLOBAL), ("libtorch_python.so", os.RTLD_LOCAL)):
-            load(os.fsencode(libraries / name), os.RTLD_NOW | scope)
+    if sys.platform != "linux" or found is None or found.origin is None:
+        return
+    libraries = Path(found.origin).parent / "lib"
+    load = ctypes.CDLL(None).dlopen
+    load.restype, load.argtypes = ctypes.c_void_p, [ctypes.c_char_p, ctypes.c_int]
+    for name, scope in (("libtorch_global_deps.so", os.RTLD_GLOBAL), ("libtorch_python.so", os.RTLD_LOCAL)):
+        load(os.fsencode(libraries / name), os.RTLD_NOW | scope)
+
+
+def import_torch() -> None:
+    """Import torch and the training, letting other threads go on as far as possible."""
+    if "torch" not in sys.modules:
+        load_libraries()
     importlib.import_module("engine.training")
 
 
