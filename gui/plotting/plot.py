@@ -68,7 +68,6 @@ class Plot(pyqtgraph.PlotWidget):  # type: ignore[misc]  # pyqtgraph has no type
         self._key_x: float | None = None
         self._box = self.plotItem.vb
         self._box.setMouseEnabled(x=False, y=False)
-        self._box.disableAutoRange()
         self.plotItem.hideButtons()
         for axis in (x_axis, y_axis):
             axis.setCacheMode(QGraphicsItem.CacheMode.DeviceCoordinateCache)
@@ -126,10 +125,10 @@ class Plot(pyqtgraph.PlotWidget):  # type: ignore[misc]  # pyqtgraph has no type
         self._redraw_all()
 
     def set_ranges(self, x: Range, y: Range) -> None:
+        """The ranges in view, for the data that are set next."""
         if (x, y) != (self._x, self._y):
             self._x, self._y = x, y
             self._show_ranges()
-            self._draw_traces()
             self._redraw_all()
 
     def set_axes(self, *, unit: str, x_axis: bool, label_marks: bool, log: bool, floor: float) -> None:
@@ -188,6 +187,7 @@ class Plot(pyqtgraph.PlotWidget):  # type: ignore[misc]  # pyqtgraph has no type
         return Frame(self._theme, self.area, self._window())
 
     def _show_ranges(self) -> None:
+        """Fixed: this ends pyqtgraph's automatic ranges."""
         self._box.setRange(xRange=self._x, yRange=self._y, padding=0)
 
     def _lay_out(self) -> None:

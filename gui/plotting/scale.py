@@ -85,16 +85,16 @@ def linear_ticks(shown: Range, most: int, *, whole: bool = False) -> list[float]
 
 def log_ticks(shown: Range, most: int) -> list[float]:
     """Round values on a logarithmic axis, as their log₁₀: decades, or 1, 2, 5 where few decades are seen."""
-    if shown.span < 0.7:
-        low = 10.0 ** max(min(shown.low, 300.0), -300.0)
-        high = 10.0 ** max(min(shown.high, 300.0), -300.0)
-        values = linear_ticks(Range(low, high), most)
+    # Beyond, there are no numbers of double precision.
+    seen = Range(max(min(shown.low, 300.0), -300.0), max(min(shown.high, 300.0), -300.0))
+    if seen.span < 0.7:
+        values = linear_ticks(Range(10.0**seen.low, 10.0**seen.high), most) if seen.span else []
         return [math.log10(v) for v in values if v > 0]
-    every = max(1, math.ceil(shown.span / max(most, 1)))
-    decades = range(math.floor(shown.low / every) * every, math.ceil(shown.high) + 1, every)
-    steps = (1, 2, 5) if shown.span * 3 <= most + 1 or shown.span < 2 else (1,)
+    every = max(1, math.ceil(seen.span / max(most, 1)))
+    decades = range(math.floor(seen.low / every) * every, math.ceil(seen.high) + 1, every)
+    steps = (1, 2, 5) if seen.span * 3 <= most + 1 or seen.span < 2 else (1,)
     ticks = [decade + math.log10(m) for decade in decades for m in steps]
-    return [tick for tick in ticks if shown.low - 1e-9 <= tick <= shown.high + 1e-9]
+    return [tick for tick in ticks if seen.low - 1e-9 <= tick <= seen.high + 1e-9]
 
 
 def tick_text(value: float, step: float) -> str:

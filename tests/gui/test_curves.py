@@ -7,6 +7,7 @@ import errno
 import io
 import math
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -30,13 +31,14 @@ from engine.events import (
     Started,
     StepFinished,
 )
+from gui.plotting.axes import RunAxis, ValueAxis
 from gui.plotting.key import Key
 from gui.plotting.plot import Plot
 from gui.plotting.scale import Range, columns, fitted, linear_ticks, log_ticks, tick_text
-from gui.plotting.trace import mixed
+from gui.plotting.trace import TraceItem, mixed
 from gui.run_state import RunState
 from gui.series import SMOOTHING
-from gui.theme import DARK, LIGHT
+from gui.theme import DARK, FONT_SMALL, LIGHT
 from gui.views.curves import DEFAULT_WEIGHT, CurvesView
 
 EPOCH = 100  # steps
@@ -216,6 +218,44 @@ def test_nothing_of_pyqtgraphs_own_controls_is_left(view: CurvesView, state: Run
     QTest.mouseRelease(target.viewport(), Qt.MouseButton.RightButton, pos=QPoint(260, 90))
     assert (target.x_range, target.y_range) == before
     assert QApplication.activePopupWidget() is None
+
+
+def test_a_step_redraws_the_lines_and_no_axis(
+    view: CurvesView, state: RunState, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    show(view, state, started(), FIRST, *steps(1, 60))
+    painted: list[str] = []
+
+    def spy(kind: type, method: str) -> None:
+        original = getattr(kind, method)
+
+        def noted(self: object, *args: object) -> object:
+            painted.append(kind.__name__)
+            return original(self, *args)
+
+        monkeypatch.setattr(kind, method, noted)
+
+    spy(ValueAxis, "texts")
+    spy(RunAxis, "texts")
+    spy(TraceItem, "getPath")
+    view.grab()
+    assert set(painted) == {"ValueAxis", "RunAxis", "TraceItem"}
+    painted.clear()
+    show(view, state, *steps(61, 62))
+    qtbot.waitUntil(lambda: len(painted) >= 4)
+    assert set(painted) == {"TraceItem"}
+    view.set_choices({"x": "epoch"})
+    qtbot.waitUntil(lambda: "RunAxis" in painted)
+
+
+def test_zooming_out_as_far_as_it_goes_keeps_axes_and_lines(view: CurvesView, state: RunState) -> None:
+    view.set_choices({"log": True})
+    show(view, state, started(), FIRST, *steps(1, 100))
+    for notches in (-2_000, 4_000):
+        wheel(plot(view), QPoint(300, 60), notches=notches)
+        assert has_color(plot(view).grab().toImage(), DARK.grid)
+    QTest.keyClick(plot(view), Qt.Key.Key_Home)
+    assert view.following
 
 
 def test_a_value_alone_between_gaps_is_a_dot(view: CurvesView, state: RunState) -> None:
@@ -477,6 +517,9 @@ def test_a_picture_is_what_is_shown(view: CurvesView, state: RunState, tmp_path:
     assert "Accuracy" in text
     assert "<clipPath" in text  # a zoomed line stays within its axes
     assert "<image" not in text
+    words = {found.group(2): found.group(1) for found in re.finditer(r'font-size="(\d+)"[^>]*>([^<]+)</text>', text)}
+    assert {"Loss", "Accuracy", "50", "step", "0.5", "0.0800"} <= {word.strip() for word in words}
+    assert set(words.values()) == {str(FONT_SMALL)}
 
 
 def test_the_numbers_are_all_there(view: CurvesView, state: RunState, tmp_path: Path) -> None:
@@ -579,7 +622,10 @@ def test_ticks_are_few_round_and_in_view(shown: Range) -> None:
     assert all(shown.low - shown.span * 1e-6 <= tick <= shown.high + shown.span * 1e-6 for tick in ticks)
 
 
-@pytest.mark.parametrize("shown", [Range(-4, 1), Range(-0.3, 0.2), Range(-30, 2), Range(0, 1), Range(-1.2, -0.4)])
+@pytest.mark.parametrize(
+    "shown",
+    [Range(-4, 1), Range(-0.3, 0.2), Range(-30, 2), Range(0, 1), Range(-1.2, -0.4), Range(-1e6, 1e7)],
+)
 def test_logarithmic_ticks_are_few_and_in_view(shown: Range) -> None:
     ticks = log_ticks(shown, 5)
     assert 2 <= len(ticks) <= 7
