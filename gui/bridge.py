@@ -216,7 +216,7 @@ class Bridge(QObject):
         self._numbers: dict[str, int] = {}
         self._shutting_down = False
         self._warming = False
-        self._layers: object = None
+        self._announced: LiveNetwork | None = None
         # Threads belong to the application: should the window be destroyed first, they still end in good order.
         application = QCoreApplication.instance()
         assert application is not None, "a Bridge needs a QCoreApplication"
@@ -362,7 +362,7 @@ class Bridge(QObject):
         if self._run is not None:
             return
         if self._control.live is not None and self._config is not None and _same_network(self._config, config):
-            self._untrained = None
+            self._slow.cancel("network")
             self._announce(self._control.live)
             return
 
@@ -381,7 +381,7 @@ class Bridge(QObject):
             from engine.predict import to_sample
 
             network = live()
-            if network is None:
+            if network is None or not network.info.is_image:
                 raise Cancelled
             sample = to_sample(picture, network.info)
             if sample is None:
@@ -493,11 +493,14 @@ class Bridge(QObject):
     # Answers.
 
     def _answering(self) -> LiveNetwork | None:
-        return self._untrained if self._control.live is None or self._untrained is not None else self._control.live
+        """The run's network from when it is built, until another one is set up after the run."""
+        return self._untrained or self._control.live
 
     def _announce(self, live: LiveNetwork | None) -> None:
-        if live is not None and live is not self._layers and self._untrained is None:
-            self._layers = live
+        """The run's network takes over from the untrained one."""
+        if live is not None and live is not self._announced:
+            self._untrained = None
+            self._announced = live
             self.network_changed.emit(live)
 
     def _ask(self, answerer: _Answerer, kind: str, work: Callable[[_Asked], object]) -> None:
@@ -518,8 +521,7 @@ class Bridge(QObject):
                 self.described.emit(answer)
             case "network":
                 if self._run is None:
-                    self._untrained = answer
-                    self._layers = answer
+                    self._untrained = self._announced = answer
                     self.network_changed.emit(answer)
             case "prediction":
                 self.predicted.emit(answer)

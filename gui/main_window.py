@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PySide6.QtCore import QByteArray, Qt, QTime, QTimer, Signal
 from PySide6.QtGui import QCloseEvent, QShowEvent
-from PySide6.QtWidgets import QApplication, QDockWidget, QMainWindow, QWidget
+from PySide6.QtWidgets import QApplication, QDockWidget, QMainWindow, QVBoxLayout, QWidget
 
 from engine.config import RunConfig, load_config
 from engine.errors import InputError
@@ -31,6 +31,7 @@ from gui.views.curves import CurvesView
 from gui.views.dataset_preview import DatasetPreviewView
 from gui.views.filters import FiltersView
 from gui.views.layer_table import LayerTableView
+from gui.views.notice import Notice
 from gui.views.run_table import RunNote, RunTable
 from gui.views.schedule_preview import SchedulePreview
 from gui.views.setup_panel import SetupPanel
@@ -94,6 +95,7 @@ class MainWindow(QMainWindow):
         self.filters = FiltersView(theme)
         self.canvas = CanvasPanel(theme)
         self.runs = RunTable()
+        self.notice = Notice(theme)
         self.status_line = StatusLine()
         self.statusBar().setSizeGripEnabled(False)
         self.statusBar().addWidget(self.status_line, 1)
@@ -101,7 +103,7 @@ class MainWindow(QMainWindow):
             name: self._dock(name, title, view)
             for name, title, view in (
                 ("setup", "Set-up", self.setup),
-                ("curves", "Curves", self.curves),
+                ("curves", "Curves", self._below_notice(self.curves)),
                 ("filters", "Filters", self.filters),
                 ("canvas", "Canvas", self.canvas),
                 ("runs", "Runs", self.runs),
@@ -127,6 +129,16 @@ class MainWindow(QMainWindow):
         dock.setObjectName(f"{name}_dock")
         dock.setWidget(view)
         return dock
+
+    def _below_notice(self, view: QWidget) -> QWidget:
+        """What ends a run badly is said where its curve ends."""
+        box = QWidget()
+        column = QVBoxLayout(box)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(0)
+        column.addWidget(self.notice)
+        column.addWidget(view, 1)
+        return box
 
     def _arrange(self) -> None:
         """The docks where they belong at first, in LOOK's proportions."""
@@ -246,6 +258,7 @@ class MainWindow(QMainWindow):
             self.say(_sentence(error))
             return
         self._note = ""
+        self.notice.clear()
         self.run_state.reset()
         self.budget.start()
         self._run_note = RunNote(
@@ -272,7 +285,7 @@ class MainWindow(QMainWindow):
         self.run_state_changed.emit()
 
     def _on_failed(self, event: Failed) -> None:
-        self.say(event.message)
+        self.notice.show_text(event.message)
         if event.field:
             self.setup.show_error(InputError(event.field, event.message.removeprefix(f"{event.field}: ")))
 
@@ -472,6 +485,7 @@ class MainWindow(QMainWindow):
     def _theme_views(self) -> None:
         for view in (
             self.toolbar,
+            self.notice,
             self.dataset_view,
             self.layer_view,
             self.schedule_view,

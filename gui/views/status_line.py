@@ -102,6 +102,7 @@ class StatusLine(QWidget):
         """Show the run. `cost` is the share of the time spent drawing, None while nothing runs. `note` goes first."""
         text = note or self._sentence(state)
         self._set(self._message, text)
+        self._message.setToolTip(text if len(text) > 40 else "")
         started = state.total_steps > 0
         plural = "s" if state.threads != 1 else ""
         unit = "samples/s" if state.network in ("", "mlp") and state.dataset in _POINTS else "img/s"

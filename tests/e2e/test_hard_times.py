@@ -142,7 +142,7 @@ def test_a_defect_in_the_run_is_told_and_the_window_goes_on(
         patch.setattr(engine.training, "train", broken)
         window.start()
         qtbot.waitUntil(lambda: window.run_state.status == "failed", timeout=LONG)
-    assert "a defect" in label(window, "status_message").text()
+    assert "a defect" in label(window, "notice_text").text()
     pick(window, "dataset", "xor")
     window.start()
     qtbot.waitUntil(lambda: window.run_state.step > 0, timeout=LONG)

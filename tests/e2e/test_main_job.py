@@ -86,6 +86,8 @@ def test_start_alone_teaches_lenet_real_digits_and_it_answers_a_drawing_meanwhil
 
 
 def test_filters_move_while_it_trains(window: MainWindow, qtbot: QtBot) -> None:
+    """Also where the untrained network was shown before."""
+    qtbot.waitUntil(lambda: window.filters.layer() != "", timeout=LONG)
     seen: list[np.ndarray] = []
     window.bridge.filters_read.connect(lambda images: seen.append(images[0].values))
     window.start()
@@ -196,8 +198,9 @@ def test_a_loss_that_diverges_ends_the_run_with_an_explanation(window: MainWindo
     rate.setValue(1000.0)
     window.start()
     qtbot.waitUntil(lambda: window.run_state.status == "failed", timeout=LONG)
-    message = window.findChild(QLabel, "status_message")
+    message = window.findChild(QLabel, "notice_text")
     assert isinstance(message, QLabel)
+    assert message.isVisible()
     assert "learning rate" in message.text()
     assert button(window, "start").isEnabled()
 
