@@ -20,7 +20,7 @@ from engine.inspection.shapes import LayerTable
 from engine.snapshots import FilterImages
 from gui import numbers
 from gui import settings as stored
-from gui.bridge import Bridge
+from gui.bridge import FRAME, Bridge
 from gui.canvas_panel import CanvasPanel
 from gui.key_sheet import KeySheet
 from gui.refresh import RefreshBudget
@@ -81,6 +81,7 @@ class MainWindow(QMainWindow):
         self._images: tuple[FilterImages, FilterImages] | None = None
         self._answer: tuple[np.ndarray, np.ndarray] | None = None
         self._pen_moved = False
+        self._turn = False
         self._run_note: RunNote | None = None
 
         self.toolbar = RunToolbar(theme, self)
@@ -300,7 +301,7 @@ class MainWindow(QMainWindow):
         self.run_state_changed.emit()
 
     def _on_frame(self) -> None:
-        due = self.budget.due()
+        due = self.budget.due(slack=FRAME / 2000)  # half a frame: the nearest frame to the moment, not the next
         if due or self.bridge.urgent:
             self._on_events(self.bridge.take_events())
         if due:
@@ -311,12 +312,14 @@ class MainWindow(QMainWindow):
         """Bring all visible views up to date; what they ask for arrives later."""
         state = self.run_state
         self.curves.refresh(state)
+        self._turn = not self._turn
         if self._images is not None:
             self.filters.set_images(*self._images)
             self._images = None
         if self._answer is not None:
             self._show_answer(*self._answer)
-        self._ask_filters()
+        if self._turn or state.status != "running":  # every other redraw: pictures change less than they cost
+            self._ask_filters()
         self._ask_prediction()
         running = state.status in ("running", "paused")
         self.status_line.follow(state, cost=self.budget.cost if running else None, note=self._note)

@@ -44,24 +44,20 @@ class RefreshBudget:
         self._drawn = -LEAST
         self._interval = MOST
 
-    def due(self) -> bool:
-        """Whether it is time to redraw. Asked as often as one likes."""
-        return self._clock() - self._drawn >= self._interval
+    def due(self, *, slack: float = 0.0) -> bool:
+        """Whether it is time to redraw, or nearer to it than `slack` seconds. Asked as often as one likes."""
+        return self._clock() - self._drawn >= self._interval - slack
 
     def drawn(self) -> None:
         """A redraw is done, painting of the one before included: set the distance to the next."""
         now, spent = self._clock(), self._spent()
-        since, before = self._marks[-1]
         self._marks.append((now, spent))
         while len(self._marks) > 2 and now - self._marks[1][0] > WINDOW:
             self._marks.popleft()
         self._drawn = now
         # The interval that would have held the budget for the redraws seen lately.
-        count = len(self._marks) - 1
-        mean = (spent - self._marks[0][1]) / count
-        latest = spent - before
-        wanted = max(mean, 0.5 * (mean + latest)) / max(self.share, 1e-3) if now > since else self._interval
-        self._interval = min(max(wanted, MOST), LEAST)
+        mean = (spent - self._marks[0][1]) / (len(self._marks) - 1)
+        self._interval = min(max(mean / max(self.share, 1e-3), MOST), LEAST)
 
     @property
     def cost(self) -> float:

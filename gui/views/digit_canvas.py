@@ -137,7 +137,8 @@ class DigitCanvas(QWidget):
     @Slot()
     def paste(self) -> None:
         """Takes the clipboard's image, or the picture file copied there."""
-        if not self._take(QGuiApplication.clipboard().mimeData()):
+        mime: QMimeData | None = QGuiApplication.clipboard().mimeData()  # None where another program holds it
+        if mime is None or not self._take(mime):
             self._reject("There is no picture in the clipboard; copy one first.")
 
     @Slot()

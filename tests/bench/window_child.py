@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 
 from PySide6.QtCore import QEvent, QObject, QTimer, Signal
-from PySide6.QtWidgets import QAbstractButton, QApplication, QWidget
+from PySide6.QtWidgets import QAbstractButton, QAbstractScrollArea, QApplication, QWidget
 
 from engine.config import make_config
 from gui.app import build_window
@@ -56,7 +56,7 @@ class Driver(QObject):
         super().__init__(window)
         self._window = window
         self._say = say
-        self._paints = _Paints(_child(window, "loss_plot"))
+        self._paints = _Paints(_viewport(window, "loss_plot"))
         self._waiting = {"torch", "network", "preview"}
         self._probe = ""
         self._began: tuple[float, int] | None = None
@@ -146,6 +146,12 @@ def _child(window: MainWindow, name: str) -> QWidget:
     widget = window.findChild(QWidget, name)
     assert isinstance(widget, QWidget), name
     return widget
+
+
+def _viewport(window: MainWindow, name: str) -> QWidget:
+    area = _child(window, name)
+    assert isinstance(area, QAbstractScrollArea), name
+    return area.viewport()
 
 
 def say(answer: dict[str, object]) -> None:

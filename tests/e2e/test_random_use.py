@@ -12,6 +12,7 @@ from PySide6.QtGui import QWheelEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import (
     QAbstractButton,
+    QAbstractScrollArea,
     QAbstractSpinBox,
     QApplication,
     QComboBox,
@@ -125,6 +126,8 @@ class Monkey(QObject):
         self._stroke(self._shown.findChild(QWidget, name), points=3)
 
     def _stroke(self, target: object, *, points: int) -> None:
+        if isinstance(target, QAbstractScrollArea):
+            target = target.viewport()
         if not isinstance(target, QWidget) or not target.isVisible():
             return
         places = [

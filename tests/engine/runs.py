@@ -94,7 +94,7 @@ class RunInThread:
         self.events: list[Event] = []
         self.failure: BaseException | None = None
         self._condition = threading.Condition()
-        self._thread = threading.Thread(target=self._run, args=(config, library), name="run under test")
+        self._thread = threading.Thread(target=self._run, args=(config, library), name="run under test", daemon=True)
 
     def __enter__(self) -> RunInThread:
         self._thread.start()
