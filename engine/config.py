@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, StrictFloat, StrictInt, StrictStr
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictFloat, StrictInt, StrictStr
 from pydantic import ValidationError as PydanticError
 
 from engine.catalog import Catalog, Entry, Param, ParamValue
@@ -111,11 +110,7 @@ TRAINING_PARAMS = (
 )
 
 
-def _tuples(value: object) -> object:
-    return tuple(value) if isinstance(value, list) else value
-
-
-_Value = Annotated[StrictBool | StrictInt | StrictFloat | StrictStr | tuple[StrictInt, ...], BeforeValidator(_tuples)]
+_Value = StrictBool | StrictInt | StrictFloat | StrictStr | tuple[StrictInt, ...]
 
 
 class _Frozen(BaseModel):

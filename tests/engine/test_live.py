@@ -14,12 +14,12 @@ from engine.assembly import assemble
 from engine.config import RunConfig
 from engine.control import Change, RunControl
 from engine.datasets.prepare import to_inputs
-from engine.events import Event, Failed, Finished, Started, StepFinished
+from engine.events import EpochFinished, Event, Failed, Finished, Started, StepFinished
 from engine.live import LiveNetwork, untrained
 from engine.losses import LOSSES
 from engine.networks import NETWORKS
 from engine.training import train
-from tests.engine.runs import RunInThread, dataset_of, losses, tiny_library, toy_config
+from tests.engine.runs import RunInThread, dataset_of, losses, of_kind, tiny_library, toy_config
 
 
 def images_config(network: str, **settings: object) -> RunConfig:
@@ -60,6 +60,19 @@ class TestPredictions:
                     found, oracle = live_of(control).predict(sample), expected(config, weights, sample)
                 np.testing.assert_allclose(found, oracle, rtol=1e-4, atol=1e-6)
         assert steps == 4
+
+    def test_come_from_the_weights_and_running_statistics_that_were_evaluated(self) -> None:
+        """The epoch's own test loss is found again with what the live network hands out."""
+        config, control, library = images_config("fast_cnn"), RunControl(), tiny_library()
+        epochs = of_kind(train(config, control, library=library), EpochFinished)
+        parts, data = assemble(config), dataset_of(config, library)
+        parts.network.load_state_dict(live_of(control).weights())
+        with torch.no_grad():
+            outputs = parts.network.eval()(to_inputs(data.test.inputs, data.info, parts.input_shape))
+        assert epochs[-1].test_loss == pytest.approx(parts.loss(outputs, data.test.targets).item(), rel=1e-4)
+        np.testing.assert_allclose(
+            live_of(control).predict(data.test.inputs[0].numpy()), outputs[0].softmax(0).numpy(), rtol=1e-3, atol=1e-6
+        )
 
     @pytest.mark.parametrize("loss", [entry.name for entry in LOSSES])
     def test_are_probabilities_whatever_the_loss(self, loss: str) -> None:
