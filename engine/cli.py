@@ -45,6 +45,7 @@ from engine.events import (
     StepFinished,
     as_json,
 )
+from engine.preload import share_cores
 
 BAD_INPUT, FAILED, INTERRUPTED = 2, 1, 130  # exit statuses
 
@@ -127,6 +128,7 @@ def _train(options: argparse.Namespace) -> int:
         task = progress.add_task("Starting", total=None, speed="")
         reporter = _Reporter(out, progress, task)
         # Torch takes seconds to import and a mistake in the arguments should be answered at once.
+        share_cores()
         from engine.training import train
 
         for event in train(config, control):

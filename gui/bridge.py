@@ -22,7 +22,7 @@ from engine.datasets.library import Library
 from engine.errors import InputError
 from engine.events import Event, Failed
 from engine.files import write_atomically
-from engine.preload import import_torch, load_libraries, use_one_thread
+from engine.preload import import_torch, load_libraries, share_cores, use_one_thread
 from gui.settings import Settings, save
 
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ FRAME = 25  # ms between two looks into the channel
 
 def load_torch_beside() -> None:
     """Begin loading torch's libraries on the other core while the window is built; nothing waits for it."""
+    share_cores()
     threading.Thread(target=load_libraries, name="torch libraries", daemon=True).start()
 
 
@@ -316,6 +317,7 @@ class Bridge(QObject):
         kept, quick = self._kept, self._quick
 
         def work(asked: _Asked) -> object:  # noqa: ARG001
+            share_cores()
             import_torch()
             use_one_thread()
             quick.ask(_Question("thread", 0, lambda _asked: use_one_thread()))
