@@ -311,14 +311,14 @@ class MainWindow(QMainWindow):
     def _redraw(self) -> None:
         """Bring all visible views up to date; what they ask for arrives later."""
         state = self.run_state
-        self.curves.refresh(state)
+        self.curves.refresh(state, sparing=True)
         self._turn = not self._turn
         if self._images is not None:
             self.filters.set_images(*self._images)
             self._images = None
         if self._answer is not None:
             self._show_answer(*self._answer)
-        if self._turn or state.status != "running":  # every other redraw: pictures change less than they cost
+        if self._turn or state.status != "running":  # every other redraw, between two of the curves' lower panels
             self._ask_filters()
         self._ask_prediction()
         running = state.status in ("running", "paused")

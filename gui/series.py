@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -146,8 +147,23 @@ class Series:
                 self._merge()
                 continue
             part = slice(start, start + room)
-            self._append(step[part], value[part], second[part])
+            append = self._append_single if self._width == 1 else self._append
+            append(step[part], value[part], second[part])
             start += room
+
+    def _append_single(self, steps: Ints, values: Floats, seconds: Floats) -> None:
+        """While every value has a bucket of its own there is nothing to reduce."""
+        where = slice(self._values, self._values + len(steps))
+        finite = np.isfinite(values)
+        self._first[where] = self._last[where] = steps
+        self._begin[where] = self._end[where] = seconds
+        self._low[where] = self._high[where] = values if finite.all() else np.where(finite, values, np.nan)
+        self._sum[where] = np.where(finite, values, 0.0)
+        self._finite[where] = finite
+        self._value[where] = values
+        if self.has_smoothing:
+            self._smoothed[where] = self._smoother.extend(values)
+        self._values += len(steps)
 
     def _append(self, steps: Ints, values: Floats, seconds: Floats) -> None:
         numbers = self._values + np.arange(len(steps))
@@ -251,11 +267,13 @@ class Series:
         """What stands at `position` on the x axis, or nearest to it; None in an empty series."""
         if not self._values:
             return None
-        begins = _positions(x, self.first_steps, self._begin[: self.buckets], steps_per_epoch)
-        ends = self.positions(x, steps_per_epoch=steps_per_epoch)
-        i = min(int(np.searchsorted(ends, position)), self.buckets - 1)
-        if i and begins[i] - position > position - ends[i - 1]:
-            i -= 1
+        i = self.buckets - 1
+        if position != math.inf:  # the latest value is read at every redraw and needs no search
+            begins = _positions(x, self.first_steps, self._begin[: self.buckets], steps_per_epoch)
+            ends = self.positions(x, steps_per_epoch=steps_per_epoch)
+            i = min(int(np.searchsorted(ends, position)), self.buckets - 1)
+            if i and begins[i] - position > position - ends[i - 1]:
+                i -= 1
         return Reading(
             first_step=int(self._first[i]),
             last_step=int(self._last[i]),

@@ -64,6 +64,7 @@ class CurvesView(QWidget):
         self._x_range = Range(0.0, 0.0)
         self._follow = True
         self._cursor: float | None = None
+        self._turn = False
         self.panels = {q.name: CurvePanel(q, theme) for q in (LOSS, ACCURACY, LEARNING_RATE)}
         self._splitter = QSplitter(Qt.Orientation.Vertical)
         self._splitter.setChildrenCollapsible(False)
@@ -192,11 +193,16 @@ class CurvesView(QWidget):
 
     # Drawing
 
-    def refresh(self, state: RunState) -> None:
-        """Show `state`. Cheap: nothing is drawn while the view is hidden or nothing has changed."""
+    def refresh(self, state: RunState, *, sparing: bool = False) -> None:
+        """Show `state`. Cheap: nothing is drawn while the view is hidden or nothing has changed.
+
+        With `sparing`, for a run that goes on, only the first panel is sure to be drawn; the others are every other
+        time.
+        """
         self._state = state
         if self.isVisible() and self._fingerprint() != self._drawn:
-            self._redraw()
+            self._turn = not self._turn
+            self._redraw(lower=self._turn or not sparing or state.status != "running")
 
     def showEvent(self, event: QShowEvent) -> None:
         super().showEvent(event)
@@ -215,7 +221,7 @@ class CurvesView(QWidget):
             s.total_steps,
         )
 
-    def _redraw(self) -> None:
+    def _redraw(self, *, lower: bool = True) -> None:
         state = self._state
         if state.generation != self._generation:
             self._generation = state.generation
@@ -225,7 +231,8 @@ class CurvesView(QWidget):
             self._x_range = self._following()
         self._follow_action.setEnabled(not self._follow)
         for panel, shown in self._shown():
-            panel.refresh(state, shown)
+            if shown.first or lower:
+                panel.refresh(state, shown)
 
     def _following(self) -> Range:
         state = self._state
