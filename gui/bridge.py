@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from engine.live import LiveNetwork
     from engine.tuning import Tuner
 
-FRAME = 33  # ms between two looks into the channel
+FRAME = 28  # ms between two looks into the channel
 
 
 def load_torch_beside() -> None:

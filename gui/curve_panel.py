@@ -137,8 +137,11 @@ class CurvePanel(QWidget):
         self.plot.draw(painter)
         painter.restore()
 
-    def refresh(self, state: RunState, shown: Shown) -> None:
-        """Draw `state`. Ranges, and with them the axes, change only where the data have outgrown them."""
+    def refresh(self, state: RunState, shown: Shown, *, read: bool = True) -> None:
+        """Draw `state`. Ranges, and with them the axes, change only where the data have outgrown them.
+
+        Without `read` the key's figures stay.
+        """
         quantity, plot = self.quantity, self.plot
         log = shown.log and quantity.logarithmic
         traces = [_trace(line, state, shown) for line in _lines(quantity, state) if line.series.count]
@@ -155,7 +158,8 @@ class CurvePanel(QWidget):
         plot.set_ranges(shown.x_range, y)
         note = f"0 and below are drawn at {floor:.1e}" if log and low <= 0 else ""
         plot.set_data(traces, _marks(state, shown.x), hint="" if traces else self._hint(state), note=note)
-        self.point(state, shown)
+        if read:
+            self.point(state, shown)
 
     def point(self, state: RunState, shown: Shown) -> None:
         """Read the values at the cursor, or the latest where nothing is pointed at."""

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from PySide6.QtCore import QByteArray, Qt, QTime, QTimer, Signal
+from PySide6.QtCore import QByteArray, QElapsedTimer, Qt, QTime, QTimer, Signal
 from PySide6.QtGui import QCloseEvent, QShowEvent
 from PySide6.QtWidgets import QApplication, QDockWidget, QMainWindow, QVBoxLayout, QWidget
 
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from engine.live import LiveNetwork
 
 SAVE_AFTER = 1000  # ms without another change before the settings are written
+FILTERS_EVERY = 220  # ms while training: pictures change more slowly than curves and cost more
 LAYOUT = 2  # of the docks; another one when a panel is added or renamed
 
 
@@ -81,7 +82,7 @@ class MainWindow(QMainWindow):
         self._images: tuple[FilterImages, FilterImages] | None = None
         self._answer: tuple[np.ndarray, np.ndarray] | None = None
         self._pen_moved = False
-        self._turn = False
+        self._asked = QElapsedTimer()
         self._run_note: RunNote | None = None
 
         self.toolbar = RunToolbar(theme, self)
@@ -312,14 +313,14 @@ class MainWindow(QMainWindow):
         """Bring all visible views up to date; what they ask for arrives later."""
         state = self.run_state
         self.curves.refresh(state, sparing=True)
-        self._turn = not self._turn
         if self._images is not None:
             self.filters.set_images(*self._images)
             self._images = None
         if self._answer is not None:
             self._show_answer(*self._answer)
-        if self._turn or state.status != "running":  # every other redraw, between two of the curves' lower panels
+        if state.status != "running" or not self._asked.isValid() or self._asked.elapsed() >= FILTERS_EVERY:
             self._ask_filters()
+            self._asked.start()
         self._ask_prediction()
         running = state.status in ("running", "paused")
         self.status_line.follow(state, cost=self.budget.cost if running else None, note=self._note)

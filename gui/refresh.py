@@ -6,7 +6,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 
-MOST = 1 / 20  # s between redraws where they are cheap
+MOST = 1 / 12  # s between redraws where they are cheap: more often shows no more and costs training
 LEAST = 1 / 2  # s between redraws whatever they cost
 WINDOW = 2.0  # s over which the share is measured
 

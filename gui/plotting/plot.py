@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 
 import numpy as np
 import pyqtgraph
-from PySide6.QtCore import QEvent, QPoint, QPointF, QRectF, QSize, Qt, Signal
+from PySide6.QtCore import QEvent, QPoint, QPointF, QRect, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import (
     QContextMenuEvent,
     QFocusEvent,
@@ -26,6 +27,7 @@ from gui.plotting.trace import Trace, TraceItem, Window
 from gui.theme import Theme
 
 NEAR = 5  # px within which a mark is pointed at
+MARGIN = 12  # px left of what changed that is painted anew too: markers, caps, the segment before
 KEY_ZOOM = 0.8  # of the range that stays in view
 KEY_MOVE = 0.1  # of the range
 FIRST_X, FIRST_Y = Range(0.0, 100.0), Range(0.0, 1.0)  # in view before there are data
@@ -72,6 +74,8 @@ class Plot(pyqtgraph.PlotWidget):  # type: ignore[misc]  # pyqtgraph has no type
         for axis in (x_axis, y_axis):
             axis.setCacheMode(QGraphicsItem.CacheMode.DeviceCoordinateCache)
         self.setOptimizationFlag(QGraphicsView.OptimizationFlag.DontAdjustForAntialiasing)
+        # What is drawn anew is said by hand: a run adds at the right end, and the rest of the picture can stay.
+        self.setViewportUpdateMode(QGraphicsView.ViewportUpdateMode.NoViewportUpdate)
         self.viewport().setMouseTracking(True)
         self.viewport().setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)
         self.setMinimumSize(160, 60)
@@ -166,8 +170,10 @@ class Plot(pyqtgraph.PlotWidget):  # type: ignore[misc]  # pyqtgraph has no type
             self.viewport().update()
 
     def _draw_traces(self) -> None:
+        changed = math.inf  # the leftmost pixel column that is drawn differently
         for name in self._items.keys() - {trace.name for trace in self._traces}:
             self.plotItem.removeItem(self._items.pop(name))
+            changed = -math.inf
         window = self._window()
         for order, trace in enumerate(self._traces):
             item = self._items.get(trace.name)
@@ -177,7 +183,12 @@ class Plot(pyqtgraph.PlotWidget):  # type: ignore[misc]  # pyqtgraph has no type
                 self.plotItem.addItem(item)
             if item.zValue() != order:
                 item.setZValue(order)
-            item.set_trace(trace, window)
+            column = item.set_trace(trace, window)
+            changed = changed if column is None else min(changed, column)
+        if changed < math.inf:
+            area = self.area
+            left = max(math.floor(area.left() + max(changed, 0.0)) - MARGIN, 0)
+            self.viewport().update(QRect(left, 0, self.width() - left, self.height()))
 
     def _window(self) -> Window:
         area = self.area

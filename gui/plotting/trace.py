@@ -6,6 +6,7 @@ lines 0.15 ms where Qt's stroker takes 7 ms for a two-pixel pen. So no pen is wi
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -83,10 +84,14 @@ class TraceItem(pyqtgraph.PlotCurveItem):  # type: ignore[misc]  # pyqtgraph has
         self._marker_pen, self._marker_brush = QPen(ground, 1), color
         self._marker_pen.setCosmetic(True)
 
-    def set_trace(self, trace: Trace, window: Window) -> None:
-        """Reduce the trace to what can be seen of it."""
+    def set_trace(self, trace: Trace, window: Window) -> float | None:
+        """Reduce the trace to what can be seen of it.
+
+        Returns the pixel column from which on it is drawn differently now, None where nothing is.
+        """
         if self._drawn is not None and self._drawn[1] == window and _same(self._drawn[0], trace):
-            return
+            return None
+        before = self.getData() if self._drawn is not None and self._drawn[1] == window else (None, None)
         self._drawn = trace, window
         shown, pixel = window.x, window.x.span / window.width
         first = max(int(trace.x.searchsorted(shown.low)) - 1, 0)
@@ -109,6 +114,10 @@ class TraceItem(pyqtgraph.PlotCurveItem):  # type: ignore[misc]  # pyqtgraph has
         self._pixel = pixel, window.y.span / window.height
         self._markers = self._marked(x, y, trace.style) if trace.style in ("dashed", "dotted") else QPainterPath()
         self.setData(x, y, connect="finite" if gaps else "all")
+        kept = _common(before, (x, y))
+        if kept == len(x) == len(before[0] if before[0] is not None else ()):
+            return None
+        return float((x[kept - 1] - shown.low) / pixel) if kept else -math.inf
 
     def _marked(self, x: Floats, y: Floats, style: TraceStyle) -> QPainterPath:
         """A marker at each point, or, where they are too dense, at the last."""
@@ -160,6 +169,17 @@ class TraceItem(pyqtgraph.PlotCurveItem):  # type: ignore[misc]  # pyqtgraph has
             painter.setPen(self._marker_pen)
             painter.setBrush(self._marker_brush)
             painter.drawPath(self._markers)
+
+
+def _common(before: tuple[Floats | None, Floats | None], now: tuple[Floats, Floats]) -> int:
+    """How many points both lines begin with."""
+    (old_x, old_y), (x, y) = before, now
+    if old_x is None or old_y is None:
+        return 0
+    n = min(len(old_x), len(x))
+    differs = (old_x[:n] != x[:n]) | (old_y[:n] != y[:n])
+    first = int(differs.argmax()) if n else 0
+    return first if n and differs[first] else n
 
 
 def _denser(pen: QPen, density: float) -> QPen:
