@@ -28,9 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     application = QApplication(sys.argv[:1])
     from gui.app import build_window
-    from gui.bridge import load_torch_beside
 
-    load_torch_beside()
     window = build_window(options.theme)
     if options.size is not None:
         window.resize(*options.size)

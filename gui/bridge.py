@@ -22,7 +22,7 @@ from engine.datasets.library import Library
 from engine.errors import InputError
 from engine.events import Event, Failed
 from engine.files import write_atomically
-from engine.preload import import_torch, load_libraries, share_cores, use_one_thread
+from engine.preload import import_torch, share_cores, use_one_thread
 from gui.settings import Settings, save
 
 if TYPE_CHECKING:
@@ -32,12 +32,6 @@ if TYPE_CHECKING:
     from engine.tuning import Tuner
 
 FRAME = 28  # ms between two looks into the channel
-
-
-def load_torch_beside() -> None:
-    """Begin loading torch's libraries on the other core while the window is built; nothing waits for it."""
-    share_cores()
-    threading.Thread(target=load_libraries, name="torch libraries", daemon=True).start()
 
 
 class Cancelled(Exception):  # noqa: N818  # not an error

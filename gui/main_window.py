@@ -15,7 +15,7 @@ from PySide6.QtWidgets import QApplication, QDockWidget, QMainWindow, QVBoxLayou
 
 from engine.config import RunConfig, load_config
 from engine.errors import InputError
-from engine.events import Event, Failed, Preparing
+from engine.events import Event, Failed, Preparing, Started
 from engine.inspection.shapes import LayerTable
 from engine.snapshots import FilterImages
 from gui import numbers
@@ -262,7 +262,6 @@ class MainWindow(QMainWindow):
         self._note = ""
         self.notice.clear()
         self.run_state.reset()
-        self.budget.start()
         self._run_note = RunNote(
             began=QTime.currentTime().toString("HH:mm:ss"),
             dataset=config.dataset_info().label,
@@ -284,6 +283,8 @@ class MainWindow(QMainWindow):
         for event in events:
             if isinstance(event, Failed):
                 self._on_failed(event)
+            elif isinstance(event, Started):
+                self.budget.start()
         self.run_state_changed.emit()
 
     def _on_failed(self, event: Failed) -> None:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable
+from statistics import median
 
 MOST = 1 / 12  # s between redraws where they are cheap: more often shows no more and costs training
 LEAST = 1 / 2  # s between redraws whatever they cost
 WINDOW = 2.0  # s over which the share is measured
+TYPICAL = 15  # redraws whose median says what the next one will cost
 
 
 class RefreshBudget:
@@ -34,6 +36,7 @@ class RefreshBudget:
         self._clock = clock
         self._spent = spent
         self._marks: deque[tuple[float, float]] = deque()
+        self._costs: deque[float] = deque(maxlen=TYPICAL)
         self._drawn = 0.0
         self._interval = MOST
         self.start()
@@ -41,6 +44,7 @@ class RefreshBudget:
     def start(self) -> None:
         """Forget what was measured: a run begins."""
         self._marks = deque([(self._clock(), self._spent())])
+        self._costs.clear()
         self._drawn = -LEAST
         self._interval = MOST
 
@@ -49,15 +53,19 @@ class RefreshBudget:
         return self._clock() - self._drawn >= self._interval - slack
 
     def drawn(self) -> None:
-        """A redraw is done, painting of the one before included: set the distance to the next."""
+        """A redraw is done, painting of the one before included: set the distance to the next.
+
+        The median of the latest redraws decides: what happens once, such as a menu that opens, is counted in `cost` but
+        does not make the curve stand still.
+        """
         now, spent = self._clock(), self._spent()
+        self._costs.append(spent - self._marks[-1][1])
         self._marks.append((now, spent))
         while len(self._marks) > 2 and now - self._marks[1][0] > WINDOW:
             self._marks.popleft()
         self._drawn = now
         # The interval that would have held the budget for the redraws seen lately.
-        mean = (spent - self._marks[0][1]) / (len(self._marks) - 1)
-        self._interval = min(max(mean / max(self.share, 1e-3), MOST), LEAST)
+        self._interval = min(max(median(self._costs) / max(self.share, 1e-3), MOST), LEAST)
 
     @property
     def cost(self) -> float:
