@@ -23,7 +23,7 @@ from engine.events import (
     Started,
     StepFinished,
 )
-from gui.series import Series
+from gui.series import Deferred, Series
 
 Status = Literal["idle", "running", "paused", "finished", "failed"]
 
@@ -98,8 +98,8 @@ class RunState:
         self.network = ""
         self.preparing: tuple[str, float | None] | None = None
         self.loss = Series()
-        self.accuracy = Series()
-        self.learning_rate = Series(weights=())
+        self._accuracy = Deferred(Series())
+        self._learning_rate = Deferred(Series(weights=()))
         self.validation_loss = Series(weights=())
         self.validation_accuracy = Series(weights=())
         self.test_loss = Series(weights=())
@@ -112,6 +112,14 @@ class RunState:
         self.finished: Finished | None = None
         self.failure: Failed | None = None
         self._pace: deque[tuple[float, int]] = deque()
+
+    @property
+    def accuracy(self) -> Series:
+        return self._accuracy.series
+
+    @property
+    def learning_rate(self) -> Series:
+        return self._learning_rate.series
 
     @property
     def seconds_left(self) -> float | None:
@@ -183,11 +191,11 @@ class RunState:
         steps = np.fromiter(map(_STEP, events), np.int64, number)
         seconds = np.fromiter(map(_SECONDS, events), np.float64, number)
         self.loss.extend(steps, np.fromiter(map(_LOSS, events), np.float64, number), seconds)
-        self.learning_rate.extend(steps, np.fromiter(map(_RATE, events), np.float64, number), seconds)
+        self._learning_rate.add(steps, np.fromiter(map(_RATE, events), np.float64, number), seconds)
         accuracies = list(map(_ACCURACY, events))
         measured = [i for i, accuracy in enumerate(accuracies) if accuracy is not None]
         if measured:
-            self.accuracy.extend(steps[measured], [accuracies[i] for i in measured], seconds[measured])
+            self._accuracy.add(steps[measured], np.array([accuracies[i] for i in measured]), seconds[measured])
         self.step, self.epoch, self.seconds = events[-1].step, events[-1].epoch, events[-1].seconds
         self.preparing = None
         self._keep_pace(events[0])

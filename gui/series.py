@@ -17,6 +17,8 @@ SMOOTHING = (0.0, 0.5, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.998, 0.999)  # 
 CAPACITY = 4096  # buckets
 _CHUNK = 1024  # values smoothed at once
 
+PATIENCE = 64  # additions that wait at most until a deferred series takes them in
+
 
 @dataclass(frozen=True, slots=True)
 class Reading:
@@ -285,6 +287,37 @@ class Series:
             smoothed=float(self._smoothed[i, weight_index]) if self.has_smoothing else float("nan"),
             exact=self._width == 1 or (i == self.buckets - 1 and self._values % self._width == 1),
         )
+
+
+class Deferred:
+    """A series that takes values in only when it is looked at: one that is seldom drawn costs next to nothing."""
+
+    def __init__(self, series: Series) -> None:
+        self._series = series
+        self._steps: list[Ints] = []
+        self._values: list[Floats] = []
+        self._seconds: list[Floats] = []
+
+    def add(self, steps: Ints, values: Floats, seconds: Floats) -> None:
+        """As Series.extend."""
+        self._steps.append(steps)
+        self._values.append(values)
+        self._seconds.append(seconds)
+        if len(self._steps) >= PATIENCE:
+            self._take_in()
+
+    @property
+    def series(self) -> Series:
+        """With everything that was added."""
+        self._take_in()
+        return self._series
+
+    def _take_in(self) -> None:
+        if self._steps:
+            parts = [np.concatenate(part) for part in (self._steps, self._values, self._seconds)]
+            for waiting in (self._steps, self._values, self._seconds):
+                waiting.clear()
+            self._series.extend(*parts)
 
 
 def zigzag(x: Floats, low: Floats, high: Floats) -> tuple[Floats, Floats]:

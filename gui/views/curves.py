@@ -35,7 +35,7 @@ X_AXES: dict[str, XAxis] = {"Step": "step", "Epoch": "epoch", "Seconds": "second
 FIRST_STEPS, FIRST_SECONDS = 50, 5.0  # what the x axis spans at least
 DEFAULT_WEIGHT = SMOOTHING.index(0.9)
 NARROWEST, ROOMY = 460, 560  # px: the controls fit, with short words; with whole ones
-READABLE = 250  # ms that a figure stays
+READABLE = 280  # ms that a figure stays
 STRETCH = {"loss": 3, "accuracy": 2, "learning_rate": 2}  # heights, relative
 
 
@@ -65,7 +65,6 @@ class CurvesView(QWidget):
         self._x_range = Range(0.0, 0.0)
         self._follow = True
         self._cursor: float | None = None
-        self._turn = False
         self._read = QElapsedTimer()
         self.panels = {q.name: CurvePanel(q, theme) for q in (LOSS, ACCURACY, LEARNING_RATE)}
         self._splitter = QSplitter(Qt.Orientation.Vertical)
@@ -198,15 +197,14 @@ class CurvesView(QWidget):
     def refresh(self, state: RunState, *, sparing: bool = False) -> None:
         """Show `state`. Cheap: nothing is drawn while the view is hidden or nothing has changed.
 
-        With `sparing`, for a run that goes on, only the first panel is sure to be drawn; the others are every other
-        time, and the keys' figures stay long enough to be read.
+        With `sparing`, for a run that goes on, only the first panel is sure to be drawn; the others and all figures
+        stay long enough to be read.
         """
         self._state = state
         if self.isVisible() and self._fingerprint() != self._drawn:
             whole = not sparing or state.status != "running"
             read = whole or not self._read.isValid() or self._read.elapsed() >= READABLE
-            self._turn = not self._turn
-            self._redraw(lower=self._turn or whole or read, read=read)
+            self._redraw(only_first=not read)
 
     def showEvent(self, event: QShowEvent) -> None:
         super().showEvent(event)
@@ -225,9 +223,9 @@ class CurvesView(QWidget):
             s.total_steps,
         )
 
-    def _redraw(self, *, lower: bool = True, read: bool = True) -> None:
+    def _redraw(self, *, only_first: bool = False) -> None:
         state = self._state
-        if read:
+        if not only_first:
             self._read.start()
         if state.generation != self._generation:
             self._generation = state.generation
@@ -237,8 +235,8 @@ class CurvesView(QWidget):
             self._x_range = self._following()
         self._follow_action.setEnabled(not self._follow)
         for panel, shown in self._shown():
-            if shown.first or lower:
-                panel.refresh(state, shown, read=read)
+            if shown.first or not only_first:
+                panel.refresh(state, shown, read=not only_first)
 
     def _following(self) -> Range:
         state = self._state

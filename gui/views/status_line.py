@@ -18,7 +18,7 @@ _WIDEST = {
     "left": "88:88:88 left",
     "cost": "watching 88.8\u2009%",
 }
-READABLE = 250  # ms that a figure stays
+READABLE = 400  # ms that a figure stays
 _WORDS = {
     "idle": "Ready",
     "running": "Training",
@@ -93,7 +93,7 @@ class StatusLine(QWidget):
         )
 
     def follow(self, state: RunState, *, cost: float | None, note: str = "") -> None:
-        """As `refresh`, but figures change four times a second at most: faster they cannot be read."""
+        """As `refresh`, but figures stay long enough to be read."""
         self._progress.set_share(_share(state))
         if not self._last.isValid() or self._last.elapsed() >= READABLE:
             self.refresh(state, cost=cost, note=note)
