@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable
 from statistics import median
 
-MOST = 1 / 12  # s between redraws where they are cheap: more often shows no more and costs training
+MOST = 0.096  # s between redraws where they are cheap: more often shows no more and costs training
 LEAST = 1 / 2  # s between redraws whatever they cost
 WINDOW = 2.0  # s over which the share is measured
 TYPICAL = 15  # redraws whose median says what the next one will cost
