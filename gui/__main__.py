@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import os
 import signal
 import sys
@@ -23,6 +24,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     ):
         sys.stderr.write(NO_SCREEN + "\n")
         return 2
+    gc.disable()  # until torch is imported: what start-up makes stays, there is no garbage to look for
     from PySide6.QtCore import QTimer
     from PySide6.QtWidgets import QApplication
 
