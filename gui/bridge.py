@@ -564,6 +564,7 @@ class Bridge(QObject):
 
     def _check_shut_down(self) -> None:
         if self._shutting_down and not self._threads:
+            atexit.unregister(self._wait)
             self.shut_down.emit()
 
 
