@@ -492,6 +492,11 @@ class Bridge(QObject):
         """The run's network from when it is built, until another one is set up after the run."""
         return self._untrained or self._control.live
 
+    @property
+    def trained(self) -> bool:
+        """Whether the network that answers is that of a run."""
+        return self._untrained is None and self._control.live is not None
+
     def _announce(self, live: LiveNetwork | None) -> None:
         """The run's network takes over from the untrained one."""
         if live is not None and live is not self._announced:

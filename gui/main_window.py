@@ -388,6 +388,7 @@ class MainWindow(QMainWindow):
     def _on_network(self, live: LiveNetwork) -> None:
         self._network = live
         self._images = self._answer = None
+        self.canvas.set_author("")
         self.filters.set_images(None)
         self.filters.set_empty(
             "Press Start to see the filters"
@@ -435,7 +436,7 @@ class MainWindow(QMainWindow):
         self._answer = None
         if self.canvas.canvas.drawing() is not None:
             self.canvas.set_answer(sample, probabilities)
-            step = self.run_state.step
+            step = self.run_state.step if self.bridge.trained else 0
             self.canvas.set_author(f"Network at step {numbers.count(step)}" if step else "Untrained network")
 
     def show_sample(self) -> None:
