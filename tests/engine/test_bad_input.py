@@ -262,7 +262,7 @@ class TestRuns:
         for event in train(toy_config(), control):
             events.append(event)
             if isinstance(event, StepFinished) and event.step == 4:
-                monkeypatch.setattr("engine.training.train_step", broken)
+                monkeypatch.setattr("engine.course.train_step", broken)
         assert events[-1] == Failed("error", "The run ended after step 4: a kernel failed", 4)
         assert control.live is not None
         assert control.live.weights()

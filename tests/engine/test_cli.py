@@ -191,7 +191,7 @@ class TestInterrupt:
     def test_counts_also_while_evaluating(
         self, number: signal.Signals, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
     ) -> None:
-        monkeypatch.setattr("engine.training.evaluate", lambda *_: signal.raise_signal(number))
+        monkeypatch.setattr("engine.course.evaluate", lambda *_: signal.raise_signal(number))
         before = signal.getsignal(number)
         assert main([*TOY, "--set", "dataset.validation=0", "--events", "-"]) == 130
         last = events_of(capsys)[-1]
@@ -203,6 +203,6 @@ class TestInterrupt:
             signal.raise_signal(signal.SIGINT)
             signal.raise_signal(signal.SIGINT)
 
-        monkeypatch.setattr("engine.training.evaluate", interrupt_twice)
+        monkeypatch.setattr("engine.course.evaluate", interrupt_twice)
         assert main([*TOY, "--events", "-"]) == 130
         assert "Traceback" not in capsys.readouterr().err

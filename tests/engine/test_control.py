@@ -17,6 +17,7 @@ from torch.nn.modules.module import register_module_forward_hook
 
 from engine.catalog import Catalog, Params
 from engine.control import Change, RunControl, ScheduleChange
+from engine.course import data_order
 from engine.datasets import DATASETS
 from engine.datasets.data import DatasetEntry, Loading
 from engine.datasets.library import Library
@@ -34,7 +35,7 @@ from engine.events import (
     StepFinished,
 )
 from engine.schedules import SCHEDULES
-from engine.training import data_order, train
+from engine.training import train
 from tests.engine.runs import RunInThread, dataset_of, losses, of_kind, toy_config
 
 NEVER = 1e-6  # steps a second: the next one comes in eleven days

@@ -15,6 +15,7 @@ from engine.assembly import Assembly, assemble
 from engine.batches import Batches
 from engine.config import RunConfig
 from engine.control import Change, RunControl
+from engine.course import KEEP_EVERY, data_order
 from engine.datasets.data import Dataset, DatasetInfo, Samples
 from engine.datasets.library import Library
 from engine.datasets.prepare import to_inputs
@@ -31,7 +32,8 @@ from engine.events import (
 )
 from engine.losses import LOSSES
 from engine.schedules import SCHEDULES
-from engine.training import KEEP_EVERY, data_order, evaluate, train
+from engine.steps import evaluate
+from engine.training import train
 from tests.engine.runs import dataset_of, losses, of_kind, tiny_library, toy_config
 
 

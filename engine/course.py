@@ -1,0 +1,333 @@
+"""The course of one run, from the evaluation before the first step to the last event."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Generator, Iterator
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from engine.clock import Clock
+from engine.config import Choice, RunConfig
+from engine.control import Change, RunControl, ScheduleChange
+from engine.events import (
+    EpochFinished,
+    Evaluated,
+    Event,
+    Failed,
+    Finished,
+    Intervened,
+    Paused,
+    Resumed,
+    Started,
+    StepFinished,
+    StopReason,
+)
+from engine.optimizers import OPTIMIZERS
+from engine.optimizers.optimizer import hyperparameter, set_hyperparameter
+from engine.preparation import Ready
+from engine.schedules import SCHEDULES, PlateauState, ScheduleEntry
+from engine.steps import evaluate, train_step
+from engine.weights import Weights
+
+ACCURACY_EVERY = 10  # steps between two measurements of a training batch's accuracy
+KEEP_EVERY = 100  # steps between two copies of the weights
+READ_AFTER = 0.05  # s that results may wait on an accelerator before they are read
+
+
+def data_order(size: int, *, seed: int, epoch: int) -> Tensor:
+    """The order of the training samples in an epoch, int64 (size,): it depends on seed and epoch alone."""
+    return torch.randperm(size, generator=torch.Generator().manual_seed(seed * 1_000_003 + epoch))
+
+
+class DivergedError(Exception):
+    """The loss is not finite. `updates`: of the weights that gave it; `when`: it was noticed, in words."""
+
+    def __init__(self, loss: float, *, updates: int, when: str) -> None:
+        super().__init__(loss, updates, when)
+        self.loss, self.updates, self.when = loss, updates, when
+
+
+class _Unread(NamedTuple):
+    """A finished step whose loss and accuracy may still be on their way on the device."""
+
+    step: int
+    loss: Tensor
+    size: int
+    rate: float
+    seconds: float
+    accuracy: Tensor | None
+
+
+class _Figures(NamedTuple):
+    """In the order in which the events hold them."""
+
+    test_loss: float
+    test_accuracy: float | None
+    validation_loss: float | None
+    validation_accuracy: float | None
+
+
+class Course:
+    """The course of one run, from the evaluation before the first step to the last event."""
+
+    def __init__(self, config: RunConfig, control: RunControl, ready: Ready) -> None:
+        self.step = 0
+        self._epoch = 0
+        self._config = config
+        self._control = control
+        self._ready = ready
+        self._closure = OPTIMIZERS[config.optimizer.name].closure
+        self._base_rate = self._rate = hyperparameter(ready.optimizer, "learning_rate")
+        self._batch_size = config.training.batch_size
+        self._per_epoch = math.ceil(len(ready.train) / self._batch_size)
+        total = config.training.epochs * self._per_epoch
+        self._total = min(total, config.training.steps or total)
+        self._set_schedule(config.schedule)
+        # Two copies take turns: the newer one is known to be good once a later loss was finite.
+        self._good, self._newer = Weights(ready.network), Weights(ready.network)
+        self._best: Weights | None = None
+        self._best_loss, self._waited = math.inf, 0
+        self._unread: list[_Unread] = []
+        self._samples = 0
+        self._cut_short = False  # an evaluation was stopped before its end
+        self._clock = Clock()
+
+    def events(self) -> Iterator[Event]:
+        control, ready = self._control, self._ready
+        control.live = ready.live
+        yield Started(
+            device=ready.device.label,
+            threads=ready.tuned.threads,
+            memory_format="channels_last" if ready.tuned.channels_last else "contiguous",
+            precision=ready.device.precision,
+            parameters=sum(parameter.numel() for parameter in ready.network.parameters()),
+            batch_size=self._batch_size,
+            steps_per_epoch=self._per_epoch,
+            total_steps=self._total,
+            train_size=len(ready.train),
+            network=self._config.network.name,
+            dataset=self._config.dataset.name,
+        )
+        ready.network.train()
+        self._clock = Clock()
+        try:
+            yield from self._course()
+        except DivergedError as diverged:
+            yield self._failure(diverged)
+        else:
+            yield self._finish()
+
+    def _course(self) -> Iterator[Event]:
+        """The evaluations and the epochs, up to where the run ends. Raises DivergedError."""
+        if self._config.training.evaluate_first:
+            yield from self._evaluation()
+        while self.step < self._total and not self._control.stopping:
+            self._epoch += 1
+            train_loss = yield from self._steps()
+            if train_loss is None:
+                break
+            yield from self._end_epoch(train_loss)
+            if self._waited and self._waited >= self._config.training.patience:
+                break
+            self._control.epoch_ended()
+        yield from self._read()
+        if self.step >= self._total and self.step % self._per_epoch:
+            yield from self._evaluation()
+
+    def _steps(self) -> Generator[Event, None, float | None]:
+        """The epoch's steps. Returns the mean loss over its samples, None where the run ended within the epoch."""
+        control, train, size = self._control, self._ready.train, len(self._ready.train)
+        ready, updating, late = self._ready, self._ready.live.updating, self._ready.device.answers_late
+        order = data_order(size, seed=self._config.training.seed, epoch=self._epoch).to(ready.device.handle)
+        self._loss_sum = 0.0
+        for start in range(0, size, self._batch_size):
+            if self.step >= self._total:
+                return None
+            if control.attention:
+                yield from self._attend()
+                if control.stopping:
+                    return None
+                control.count_step()
+            self._follow_schedule()
+            inputs, targets, labels = train.take(order[start : start + self._batch_size])
+            value, outputs = train_step(
+                ready.network,
+                ready.optimizer,
+                ready.parts.loss,
+                inputs,
+                targets,
+                device=ready.device,
+                closure=self._closure,
+                lock=updating,
+            )
+            self.step += 1
+            accuracy = None
+            if labels is not None and self.step % ACCURACY_EVERY == 1:
+                accuracy = (ready.parts.loss.predict(outputs) == labels).float().mean()
+            seconds = self._clock.seconds()
+            if late:
+                done = _Unread(self.step, value.detach(), len(inputs), self._rate, seconds, accuracy)
+                self._unread.append(done)
+                if seconds - self._unread[0].seconds > READ_AFTER:
+                    yield from self._read()
+            else:
+                yield self._report(_Unread(self.step, value, len(inputs), self._rate, seconds, accuracy), value.item())
+            if self.step % KEEP_EVERY == 0:
+                yield from self._read()
+                self._good, self._newer = self._newer, self._good
+                self._newer.keep(step=self.step, epoch=self._epoch)
+        yield from self._read()
+        return self._loss_sum / size
+
+    def _read(self) -> Iterator[Event]:
+        """Read the losses that wait on the device. Raises DivergedError at the first that is not finite."""
+        unread, self._unread = self._unread, []
+        if not unread:
+            return
+        values = torch.stack([step.loss for step in unread]).tolist() if len(unread) > 1 else [unread[0].loss.item()]
+        for step, value in zip(unread, values, strict=True):
+            yield self._report(step, value)
+
+    def _report(self, step: _Unread, loss: float) -> StepFinished:
+        if not math.isfinite(loss):  # of the weights that the step before left
+            raise DivergedError(loss, updates=step.step - 1, when=f"at step {step.step}")
+        self._loss_sum += loss * step.size
+        self._samples += step.size
+        accuracy = None if step.accuracy is None else float(step.accuracy)
+        return StepFinished(step.step, self._epoch, loss, step.rate, step.seconds, accuracy)
+
+    # Between steps.
+
+    def _attend(self) -> Iterator[Event]:
+        """Take over what was asked, and wait while the run is paused or in slow motion."""
+        control = self._control
+        waited = False
+        yield from self._read()
+        with self._clock.paused():
+            while True:
+                for change in control.take_changes():
+                    yield from self._change(change)
+                if not control.must_pause:
+                    control.wait_for_turn()
+                    if not control.has_changes and not control.must_pause:
+                        break
+                    continue
+                if not waited:
+                    waited = True
+                    yield Paused(self.step)
+                control.wait_while_paused()
+        if waited and not control.stopping:
+            yield Resumed(self.step)
+
+    def _change(self, change: Change | ScheduleChange) -> Iterator[Event]:
+        if isinstance(change, ScheduleChange):
+            old = self._schedule.name
+            params = SCHEDULES[change.name].resolve(change.params, part="schedule")
+            self._set_schedule(Choice(name=change.name, params=params))
+            yield Intervened(self.step, "schedule", old, change.name)
+            return
+        optimizer = self._ready.optimizer
+        old_value = self._base_rate if change.name == "learning_rate" else hyperparameter(optimizer, change.name)
+        if change.name == "learning_rate":
+            self._base_rate = change.value  # follow_schedule hands it to the optimizer
+        else:
+            set_hyperparameter(optimizer, change.name, change.value)
+        yield Intervened(self.step, change.name, f"{old_value:g}", f"{change.value:g}")
+
+    def _set_schedule(self, schedule: Choice) -> None:
+        self._schedule = schedule
+        self._schedule_entry: ScheduleEntry = SCHEDULES[schedule.name]
+        self._plateau = PlateauState() if self._schedule_entry.plateau else None
+
+    def _follow_schedule(self) -> None:
+        if self._plateau is not None:
+            factor = self._plateau.multiplier
+        else:
+            factor = self._schedule_entry.multiplier(
+                self.step, total=self._total, steps_per_epoch=self._per_epoch, params=self._schedule.params
+            )
+        rate = self._base_rate * factor
+        if rate != self._rate:
+            self._rate = rate
+            set_hyperparameter(self._ready.optimizer, "learning_rate", rate)
+
+    # After an epoch.
+
+    def _evaluate(self) -> _Figures | None:
+        """Test and validation figures; None where the run is told to stop meanwhile. Raises DivergedError."""
+        ready = self._ready
+        with self._clock.evaluating():
+            test = evaluate(ready.network, ready.test, ready.parts.loss, self._control)
+            validation: tuple[float | None, float | None] | None = (None, None)
+            if len(ready.validation):
+                validation = evaluate(ready.network, ready.validation, ready.parts.loss, self._control)
+        if test is None or validation is None:
+            self._cut_short = True
+            return None
+        for loss in (test[0], validation[0]):
+            if loss is not None and not math.isfinite(loss):
+                raise DivergedError(loss, updates=self.step, when=f"in the evaluation after step {self.step}")
+        return _Figures(*test, *validation)
+
+    def _evaluation(self) -> Iterator[Event]:
+        figures = self._evaluate()
+        if figures is not None:
+            yield Evaluated(self.step, *figures, seconds=self._clock.seconds())
+
+    def _end_epoch(self, train_loss: float) -> Iterator[Event]:
+        figures = self._evaluate()
+        if figures is None:
+            return
+        yield EpochFinished(
+            self._epoch,
+            self.step,
+            train_loss,
+            *figures,
+            learning_rate=self._rate,
+            seconds=self._clock.seconds(),
+        )
+        watched = train_loss if figures.validation_loss is None else figures.validation_loss
+        if self._plateau is not None:
+            self._plateau = self._plateau.observe(watched, self._schedule.params)
+        if self._config.training.patience:
+            if watched < self._best_loss:
+                self._best_loss, self._waited = watched, 0
+                if self._best is None:
+                    self._best = Weights(self._ready.network)
+                self._best.keep(step=self.step, epoch=self._epoch)
+            else:
+                self._waited += 1
+
+    # At the end.
+
+    def _finish(self) -> Finished:
+        completed = self.step >= self._total and not self._cut_short
+        reason: StopReason = "completed" if completed else "early_stopping"
+        if self._control.stopping and not completed:
+            reason = "stopped"
+        restored = None
+        if self._best is not None and self._best.epoch < self._epoch and not self._control.stopping:
+            with self._ready.live.updating:
+                self._best.restore()
+            restored = self._best.epoch
+        seconds, updating = self._clock.seconds(), self._clock.updating()
+        speed = self._samples / updating if updating > 0 else 0.0
+        return Finished(reason, self.step, self._epoch, seconds, speed, restored)
+
+    def _failure(self, diverged: DivergedError) -> Failed:
+        # Weights are known to be good once a later step's loss was finite.
+        kept = self._newer if self._newer.step < diverged.updates else self._good
+        with self._ready.live.updating:
+            kept.restore()
+        what = "not a number" if math.isnan(diverged.loss) else "infinite"
+        if diverged.updates == 0:
+            advice = "It was so with the untrained weights: look at the data and the initial parameters."
+        else:
+            advice = (
+                f"Most often the learning rate is too large: it was {self._rate:g}; try {self._rate / 10:g}. "
+                f"The weights of step {kept.step} are kept."
+            )
+        return Failed("diverged", f"The loss became {what} {diverged.when}. {advice}", kept.step)
