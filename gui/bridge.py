@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from engine.live import LiveNetwork
     from engine.tuning import Tuner
 
-FRAME = 32  # ms between two looks into the channel
+FRAME = 48  # ms between two looks into the channel
 
 
 class Cancelled(Exception):  # noqa: N818  # not an error

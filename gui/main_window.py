@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from engine.live import LiveNetwork
 
 SAVE_AFTER = 1000  # ms without another change before the settings are written
-FILTERS_EVERY = 380  # ms while training: pictures change more slowly than curves and cost more
+FILTERS_EVERY = 430  # ms while training: pictures change more slowly than curves and cost more
 LAYOUT = 2  # of the docks; another one when a panel is added or renamed
 
 
@@ -118,7 +118,8 @@ class MainWindow(QMainWindow):
         self._save_soon.timeout.connect(self._save_settings)
         self._wire()
         self._restore()
-        self._theme_views()
+        for view in (self.dataset_view, self.layer_view, self.schedule_view):  # the others were made in it
+            view.set_theme(theme)
         self._show_state()
         config = self._config()
         if config is not None:
