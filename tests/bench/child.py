@@ -13,6 +13,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from engine.preload import SPINS
+
 ROOT = Path(__file__).parents[2]
 PATIENCE = 180.0  # s that an answer may take
 
@@ -20,9 +22,9 @@ Answer = dict[str, Any]
 
 
 def environment(home: Path) -> dict[str, str]:
-    """As a person has it: a home of its own, compiled files kept, no settings of threads."""
+    """As a person has it: a home of its own, compiled files kept, and threads that wait as the program lets them."""
     kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
-    return {**kept, "LEARNSCOPE_HOME": str(home)}
+    return {"GOMP_SPINCOUNT": SPINS, **kept, "LEARNSCOPE_HOME": str(home)}
 
 
 class Child:
