@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from engine.live import LiveNetwork
 
 SAVE_AFTER = 1000  # ms without another change before the settings are written
-FILTERS_EVERY = 430  # ms while training: pictures change more slowly than curves and cost more
+FILTERS_EVERY = 480  # ms while training: pictures change more slowly than curves and cost more
 LAYOUT = 2  # of the docks; another one when a panel is added or renamed
 
 

@@ -35,7 +35,7 @@ X_AXES: dict[str, XAxis] = {"Step": "step", "Epoch": "epoch", "Seconds": "second
 FIRST_STEPS, FIRST_SECONDS = 50, 5.0  # what the x axis spans at least
 DEFAULT_WEIGHT = SMOOTHING.index(0.9)
 NARROWEST, ROOMY = 460, 560  # px: the controls fit, with short words; with whole ones
-READABLE = 430  # ms that a figure stays
+READABLE = 480  # ms that a figure stays
 STRETCH = {"loss": 3, "accuracy": 2, "learning_rate": 2}  # heights, relative
 
 

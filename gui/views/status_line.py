@@ -18,7 +18,7 @@ _WIDEST = {
     "left": "88:88:88 left",
     "cost": "watching 88.8\u2009%",
 }
-READABLE = 400  # ms that a figure stays
+READABLE = 480  # ms that a figure stays
 _WORDS = {
     "idle": "Ready",
     "running": "Training",
