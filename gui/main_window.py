@@ -361,9 +361,8 @@ class MainWindow(QMainWindow):
             self._dataset = config.dataset
             self.canvas.set_dataset(config.dataset_info())
             self._load_preview()
-        if not self.bridge.running:
-            self.bridge.describe(config)
-            self.bridge.prepare_network(config)
+        self.bridge.describe(config)  # draws no weights: a run that began before torch was there is described too
+        self.bridge.prepare_network(config)
 
     def _load_preview(self) -> None:
         config = self._config()

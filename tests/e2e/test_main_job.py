@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -94,6 +95,20 @@ def test_filters_move_while_it_trains(window: MainWindow, qtbot: QtBot) -> None:
     qtbot.waitUntil(lambda: window.run_state.step > 20 and len(seen) > 5, timeout=LONG)
     assert seen[-1].shape == (6, 1, 5, 5)
     qtbot.waitUntil(lambda: not np.array_equal(seen[0], seen[-1]), timeout=LONG)
+
+
+def test_start_pressed_before_torch_is_there_shows_data_and_layers_all_the_same(
+    open_window: Callable[[], MainWindow], qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pressed = threading.Event()
+    monkeypatch.setattr("gui.bridge.import_torch", lambda: pressed.wait(LONG / 1000))
+    window = open_window()
+    assert not window.bridge.ready
+    button(window, "start").click()
+    pressed.set()
+    qtbot.waitUntil(lambda: window.run_state.step > 0, timeout=LONG)
+    qtbot.waitUntil(lambda: "61\u2009706" in window.layer_view.accessibleDescription(), timeout=LONG)
+    qtbot.waitUntil(lambda: "MNIST" in window.dataset_view.accessibleDescription(), timeout=LONG)
 
 
 def test_a_whole_run_reports_epochs_and_test_accuracy(window: MainWindow, qtbot: QtBot) -> None:
