@@ -5,12 +5,12 @@ from __future__ import annotations
 import sys
 from typing import Literal
 
-import pyqtgraph
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QApplication
 
 from gui import settings as stored
 from gui.icons import app_icon
+from gui.lean import pyqtgraph
 from gui.main_window import MainWindow
 from gui.theme import THEMES, Theme, base_font
 

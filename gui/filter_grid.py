@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from pyqtgraph import GraphicsView, ImageItem
 from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import (
     QColor,
@@ -21,6 +20,7 @@ from PySide6.QtGui import (
 from PySide6.QtWidgets import QGraphicsRectItem, QGraphicsScene, QGraphicsTextItem, QSizePolicy, QWidget
 
 from gui.colormap import LINE_LEVEL, ZERO_LEVEL, diverging, diverging_levels, packed
+from gui.lean import pyqtgraph
 from gui.theme import SPACING, Theme
 from gui.tiles import Box, Mosaic, Place
 
@@ -40,7 +40,7 @@ WHATS_THIS = (
 )
 
 
-class FilterGrid(GraphicsView):  # type: ignore[misc]  # pyqtgraph has no type stubs
+class FilterGrid(pyqtgraph.GraphicsView):  # type: ignore[misc]  # pyqtgraph has no type stubs
     """Filters in a mosaic that fills the widget. What to show and on which limits is told by `set_values`.
 
     The mosaic is an ImageItem of colour levels, one for each pixel of the screen. It is made anew when values or size
@@ -63,7 +63,7 @@ class FilterGrid(GraphicsView):  # type: ignore[misc]  # pyqtgraph has no type s
         self._cursor = FIRST
         self._mosaic: Mosaic | None = None
         self._is_stale = False
-        self._image = ImageItem(axisOrder="row-major", levels=LEVELS)
+        self._image = pyqtgraph.ImageItem(axisOrder="row-major", levels=LEVELS)
         self._image.setAutoLevels(False)
         self._outer_mark, self._inner_mark = QGraphicsRectItem(self._image), QGraphicsRectItem(self._image)
         self._text = QGraphicsTextItem()
@@ -78,7 +78,7 @@ class FilterGrid(GraphicsView):  # type: ignore[misc]  # pyqtgraph has no type s
         self.viewport().setMouseTracking(True)
         # What a repaint can go without: a search tree for four items, and two grounds under the picture's own.
         self.scene().setItemIndexMethod(QGraphicsScene.ItemIndexMethod.NoIndex)
-        self.setCacheMode(GraphicsView.CacheModeFlag.CacheNone)
+        self.setCacheMode(pyqtgraph.GraphicsView.CacheModeFlag.CacheNone)
         self.viewport().setAutoFillBackground(False)
         self.viewport().setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)
         self.setObjectName("filter_grid")

@@ -6,12 +6,12 @@ from functools import partial
 from importlib.resources import files
 
 from PySide6.QtCore import QByteArray, QRectF, QSize, Qt
-from PySide6.QtGui import QIcon, QPainter, QPixmap
+from PySide6.QtGui import QGuiApplication, QIcon, QPainter, QPixmap
 from PySide6.QtSvg import QSvgRenderer
 
 from gui.theme import Theme
 
-SIZES = (16, 20, 24)  # px, each also drawn for screens of twice the density
+SIZES = (16, 20, 24)  # px, each also drawn for screens of twice the density where there is one
 APP_SIZES = (16, 24, 32, 48, 64, 128, 256)  # px
 DISABLED_OPACITY = 0.4
 
@@ -32,8 +32,9 @@ def icon(name: str, theme: Theme, *, role: str = "text") -> QIcon:
     faint_role = "text" if role == "on_accent" else role
     faint = partial(_pixmap, _renderer(_source(name).replace("currentColor", theme.color(faint_role).name())))
     made = QIcon()
+    dense = any(screen.devicePixelRatio() > 1 for screen in QGuiApplication.screens())
     for size in SIZES:
-        for density in (1, 2):
+        for density in (1, 2) if dense else (1,):
             made.addPixmap(drawn(size, density=density))
             made.addPixmap(faint(size, density=density, opacity=DISABLED_OPACITY), QIcon.Mode.Disabled)
     return made

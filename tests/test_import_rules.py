@@ -118,6 +118,13 @@ def test_the_app_alone_knows_the_main_window() -> None:
     assert not offenders(modules("gui", "engine", "assets"), offence)
 
 
+def test_the_window_has_pyqtgraph_from_one_place() -> None:
+    def offence(module: Module) -> set[str]:
+        return set() if module.name == "gui.lean" else module.imports_any("pyqtgraph")
+
+    assert not offenders(modules("gui"), offence)
+
+
 def test_nothing_is_ever_unpickled() -> None:
     def offence(module: Module) -> set[str]:
         found = module.imports_any(*UNSAFE)

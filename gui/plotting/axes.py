@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import pyqtgraph
 from PySide6.QtCore import QRectF, Qt
 from PySide6.QtGui import QFontMetricsF, QPainter
 from PySide6.QtWidgets import QStyleOptionGraphicsItem, QWidget
 
+from gui.lean import pyqtgraph
 from gui.plotting.scale import Range, linear_ticks, log_ticks, tick_text
 from gui.plotting.trace import chart_font
 from gui.theme import SPACING, Theme

@@ -6,7 +6,6 @@ import math
 from collections.abc import Callable, Sequence
 
 import numpy as np
-import pyqtgraph
 from PySide6.QtCore import QEvent, QPoint, QPointF, QRect, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import (
     QContextMenuEvent,
@@ -20,6 +19,7 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QApplication, QGraphicsItem, QGraphicsView, QToolTip
 
+from gui.lean import pyqtgraph
 from gui.plotting.axes import RIGHT, TOP, RunAxis, ValueAxis
 from gui.plotting.overlay import Cursor, Frame, Mark
 from gui.plotting.scale import Range, tick_text

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-import pyqtgraph
 from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QFont, QPainter, QPainterPath, QPen
 from PySide6.QtWidgets import QGraphicsItem, QStyleOptionGraphicsItem, QWidget
 
+from gui.lean import pyqtgraph
 from gui.plotting.scale import Range, columns, thinned, to_log, with_dots
 from gui.series import Floats
 from gui.theme import FONT_SMALL, Theme

@@ -327,10 +327,10 @@ def test_others_add_networks_through_the_entry_point_group(monkeypatch: pytest.M
         def load(self) -> object:
             return self.found
 
-    def entry_points(*, group: str) -> list[Point]:
+    def announced(group: str) -> list[Point]:
         return [Point(theirs), Point("not a network")] if group == "learnscope.networks" else []
 
-    monkeypatch.setattr("engine.catalog.entry_points", entry_points)
+    monkeypatch.setattr("engine.catalog.announced", announced)
     catalog: Catalog[NetworkEntry] = Catalog("network", NetworkEntry, list(NETWORKS)[:1], group="learnscope.networks")
     assert [entry.name for entry in catalog] == ["lenet5", "theirs"]
     assert catalog["theirs"].build((3,), 2, {})(torch.zeros(1, 3)).shape == (1, 2)
