@@ -24,6 +24,7 @@ from engine.events import (
 )
 from engine.losses import Loss
 from engine.optimizers import OPTIMIZERS
+from engine.preload import keep_memory
 from engine.preparation import prepare
 from engine.steps import train_step
 from engine.tuning import Tuner
@@ -45,6 +46,7 @@ def train(
         tuner: measurements made before, to be used again.
     """
     control = control or RunControl()
+    keep_memory()
     step = 0
     try:
         ready = yield from prepare(config, control, library or Library(), tuner or Tuner(), partial(_step_of, config))
