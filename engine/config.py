@@ -59,6 +59,13 @@ TRAINING_PARAMS = (
         help="Initial weights and the order of the data follow from it: the same seed repeats the run.",
     ),
     Param(
+        name="shuffle",
+        kind="bool",
+        default=True,
+        label="Shuffle",
+        help="Draws another order of the training samples for every epoch. Off: they come as the dataset has them.",
+    ),
+    Param(
         name="device",
         kind="choice",
         default="auto",
@@ -99,6 +106,16 @@ TRAINING_PARAMS = (
         help="Shows what the untrained network knows: nothing, ln(classes) for cross entropy.",
     ),
     Param(
+        name="accuracy_every",
+        kind="int",
+        default=10,
+        low=1,
+        high=1_000_000,
+        label="Batch accuracy every",
+        help="Steps between two measurements of a training batch's accuracy, which cost a small network a little time.",
+        unit="steps",
+    ),
+    Param(
         name="patience",
         kind="int",
         default=0,
@@ -134,11 +151,13 @@ class Training(_Frozen):
     epochs: int = 3
     steps: int = 0
     seed: int = 0
+    shuffle: bool = True
     device: str = "auto"
     precision: str = "float32"
     threads: int = 0
     memory_format: str = "auto"
     evaluate_first: bool = True
+    accuracy_every: int = 10
     patience: int = 0
 
 

@@ -30,15 +30,15 @@ from engine.optimizers.optimizer import hyperparameter, set_hyperparameter
 from engine.preparation import Ready
 from engine.schedules import SCHEDULES, PlateauState, ScheduleEntry
 from engine.steps import evaluate, train_step
+from engine.tracking import Tracked, Values
 from engine.weights import Weights
 
-ACCURACY_EVERY = 10  # steps between two measurements of a training batch's accuracy
 KEEP_EVERY = 100  # steps between two copies of the weights
 READ_AFTER = 0.05  # s that results may wait on an accelerator before they are read
 
 
 def data_order(size: int, *, seed: int, epoch: int) -> Tensor:
-    """The order of the training samples in an epoch, int64 (size,): it depends on seed and epoch alone."""
+    """The shuffled order of the training samples in an epoch, int64 (size,): it depends on seed and epoch alone."""
     return torch.randperm(size, generator=torch.Generator().manual_seed(seed * 1_000_003 + epoch))
 
 
@@ -59,6 +59,8 @@ class _Unread(NamedTuple):
     rate: float
     seconds: float
     accuracy: Tensor | None
+    parameters: Values | None
+    gradients: Values | None
 
 
 class _Figures(NamedTuple):
@@ -90,6 +92,7 @@ class Course:
         self._good, self._newer = Weights(ready.network), Weights(ready.network)
         self._best: Weights | None = None
         self._best_loss, self._waited = math.inf, 0
+        self._tracked = Tracked(ready.network)
         self._unread: list[_Unread] = []
         self._samples = 0
         self._cut_short = False  # an evaluation was stopped before its end
@@ -110,6 +113,7 @@ class Course:
             train_size=len(ready.train),
             network=self._config.network.name,
             dataset=self._config.dataset.name,
+            tracked=self._tracked.names,
         )
         ready.network.train()
         self._clock = Clock()
@@ -141,7 +145,9 @@ class Course:
         """The epoch's steps. Returns the mean loss over its samples, None where the run ended within the epoch."""
         control, train, size = self._control, self._ready.train, len(self._ready.train)
         ready, updating, late = self._ready, self._ready.live.updating, self._ready.device.answers_late
-        order = data_order(size, seed=self._config.training.seed, epoch=self._epoch).to(ready.device.handle)
+        training, tracked = self._config.training, self._tracked
+        order = data_order(size, seed=training.seed, epoch=self._epoch) if training.shuffle else torch.arange(size)
+        order = order.to(ready.device.handle)
         self._loss_sum = 0.0
         for start in range(0, size, self._batch_size):
             if self.step >= self._total:
@@ -165,16 +171,17 @@ class Course:
             )
             self.step += 1
             accuracy = None
-            if labels is not None and self.step % ACCURACY_EVERY == 1:
+            if labels is not None and (self.step - 1) % training.accuracy_every == 0:
                 accuracy = (ready.parts.loss.predict(outputs) == labels).float().mean()
             seconds = self._clock.seconds()
+            told = (tracked.parameters(), tracked.gradients()) if tracked.names else (None, None)
+            done = _Unread(self.step, value.detach(), len(inputs), self._rate, seconds, accuracy, *told)
             if late:
-                done = _Unread(self.step, value.detach(), len(inputs), self._rate, seconds, accuracy)
                 self._unread.append(done)
                 if seconds - self._unread[0].seconds > READ_AFTER:
                     yield from self._read()
             else:
-                yield self._report(_Unread(self.step, value, len(inputs), self._rate, seconds, accuracy), value.item())
+                yield self._report(done, value.item())
             if self.step % KEEP_EVERY == 0:
                 yield from self._read()
                 self._good, self._newer = self._newer, self._good
@@ -197,7 +204,9 @@ class Course:
         self._loss_sum += loss * step.size
         self._samples += step.size
         accuracy = None if step.accuracy is None else float(step.accuracy)
-        return StepFinished(step.step, self._epoch, loss, step.rate, step.seconds, accuracy)
+        return StepFinished(
+            step.step, self._epoch, loss, step.rate, step.seconds, accuracy, step.parameters, step.gradients
+        )
 
     # Between steps.
 

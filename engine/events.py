@@ -20,7 +20,10 @@ class Preparing:
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """The run is set up; the next event is an evaluation or a step."""
+    """The run is set up; the next event is an evaluation or a step.
+
+    `tracked` names the values that every step tells of a network small enough, see `engine.tracking`.
+    """
 
     device: str
     threads: int
@@ -33,6 +36,7 @@ class Started:
     train_size: int
     network: str
     dataset: str
+    tracked: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +44,9 @@ class StepFinished:
     """One update of the weights.
 
     `step` and `epoch` count from 1. `loss` is the batch's mean loss before the update. `seconds` is the time spent in
-    training since the start, pauses left out. `accuracy` (0 … 1) of the batch is measured on every tenth step only.
+    training since the start, pauses left out. `accuracy` (0 … 1) of the batch, before the update, is measured on the
+    first step and as often afterwards as the set-up says. `parameters` after the update and the `gradients` that led to
+    it are there where `Started.tracked` names them.
     """
 
     step: int
@@ -49,6 +55,8 @@ class StepFinished:
     learning_rate: float
     seconds: float
     accuracy: float | None = None
+    parameters: tuple[float, ...] | None = None
+    gradients: tuple[float, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +132,8 @@ Event = (
     Preparing | Started | StepFinished | Evaluated | EpochFinished | Intervened | Paused | Resumed | Finished | Failed
 )
 
+_OF_SMALL_NETWORKS = ("tracked", "parameters", "gradients")
+
 _TYPES: dict[type, str] = {
     Preparing: "preparing",
     Started: "started",
@@ -138,10 +148,21 @@ _TYPES: dict[type, str] = {
 }
 
 
-def as_json(event: Event) -> str:
-    """One line of JSON with the event's `type` first. Numbers that JSON lacks (NaN, ±∞) become null."""
+def as_json(event: Event, *, stage: int | None = None) -> str:
+    """One line of JSON with the event's `type` first, and the lesson's stage where there is one.
+
+    Numbers that JSON lacks (NaN, ±∞) become null. What only small networks tell is left out for others.
+    """
     fields: dict[str, object] = {"type": _TYPES[type(event)]}
+    if stage is not None:
+        fields["stage"] = stage
     for name in event.__dataclass_fields__:
         value = getattr(event, name)
-        fields[name] = None if isinstance(value, float) and not math.isfinite(value) else value
+        if name in _OF_SMALL_NETWORKS and not value:
+            continue
+        fields[name] = [_number(number) for number in value] if isinstance(value, tuple) else _number(value)
     return json.dumps(fields, ensure_ascii=False)
+
+
+def _number(value: object) -> object:
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -24,6 +24,7 @@ from engine.events import (
     StepFinished,
 )
 from gui.series import Deferred, Series
+from gui.track import Track
 
 Status = Literal["idle", "running", "paused", "finished", "failed"]
 
@@ -70,6 +71,7 @@ class RunState:
         samples_per_second: over the last two seconds of training, None until it can be told.
         seconds_left: of training at that speed, None until it can be told.
         finished, failure: how the run ended.
+        track: the parameters and gradients of every step, of a network small enough.
     """
 
     def __init__(self) -> None:
@@ -111,6 +113,7 @@ class RunState:
         self.samples_per_second: float | None = None
         self.finished: Finished | None = None
         self.failure: Failed | None = None
+        self.track = Track(())
         self._pace: deque[tuple[float, int]] = deque()
 
     @property
@@ -176,6 +179,7 @@ class RunState:
         self.parameters, self.batch_size, self.train_size = event.parameters, event.batch_size, event.train_size
         self.steps_per_epoch, self.total_steps = event.steps_per_epoch, event.total_steps
         self.network, self.dataset = event.network, event.dataset
+        self.track = Track(event.tracked)
 
     def _flush(self, steps: list[StepFinished], evaluations: list[Evaluation]) -> None:
         """Move what was gathered into the series, and empty the lists."""
@@ -196,6 +200,8 @@ class RunState:
         measured = [i for i, accuracy in enumerate(accuracies) if accuracy is not None]
         if measured:
             self._accuracy.add(steps[measured], np.array([accuracies[i] for i in measured]), seconds[measured])
+        if self.track.names:
+            self.track.add(events)
         self.step, self.epoch, self.seconds = events[-1].step, events[-1].epoch, events[-1].seconds
         self.preparing = None
         self._keep_pace(events[0])
