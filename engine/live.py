@@ -52,9 +52,10 @@ class LiveNetwork:
 
     @torch.inference_mode()
     def predict(self, sample: np.ndarray) -> np.ndarray:
-        """Probabilities, float32 (classes,), of one sample: uint8 (C, H, W) or float32 (F,) as the dataset has it.
+        """Probabilities, float32 (classes,), of one sample as the dataset has it; in regression the outputs themselves.
 
-        In regression: the outputs themselves.
+        Args:
+            sample: uint8 (C, H, W), float32 (C, H, W) of a raw image, or float32 (F,) of a point.
         """
         inputs = to_inputs(torch.from_numpy(np.array(sample[None])), self.info, self.input_shape)
         with self._lock:

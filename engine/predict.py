@@ -11,22 +11,24 @@ from engine.datasets.data import DatasetInfo
 from engine.errors import InputError
 
 Pixels = NDArray[np.uint8]
+Values = NDArray[np.float32]
 
 _BOX_SHARE = 20 / 28  # MNIST: digits fill a 20×20 box in a field of 28×28
 _LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)  # ITU-R BT.601, as grey is commonly made of RGB
 _LEAST_CONTRAST = 24  # grey levels between paper and ink below which a picture counts as blank
 
 
-def to_sample(picture: Pixels | None, info: DatasetInfo) -> Pixels | None:
+def to_sample(picture: Pixels | Values | None, info: DatasetInfo) -> Pixels | Values | None:
     """The sample that a network for `info` receives for `picture`.
 
     Args:
-        picture: uint8 (H, W) or (H, W, 3); None is an empty canvas. A picture of the dataset's own height and width is
-            a sample already and passes bit for bit. Others are fitted as the dataset was made: strokes by
-            `fit_drawing`, anything else by `fit_picture`.
+        picture: uint8 or float32, (H, W) or (H, W, 3); None is an empty canvas. A picture of the dataset's own height
+            and width is a sample already and passes bit for bit. Others are fitted as the dataset was made: strokes by
+            `fit_drawing`, anything else by `fit_picture`. Values of a float picture are grey levels, rounded and kept
+            within 0 … 255, wherever the dataset's samples are not raw.
 
-    Returns uint8 (C, H, W) in the dataset's shape, owned by the caller, or None where nothing is drawn.
-    Raises InputError where the dataset holds no images.
+    Returns uint8 (C, H, W), or float32 where samples are raw, in the dataset's shape, owned by the caller, or None
+    where nothing is drawn. Raises InputError where the dataset holds no images.
     """
     if not info.is_image:
         raise InputError(
@@ -35,17 +37,31 @@ def to_sample(picture: Pixels | None, info: DatasetInfo) -> Pixels | None:
     if picture is None:
         return None
     channels, height, width = info.shape
-    if picture.shape[:2] == (height, width):
-        fitted: Pixels | None = picture
+    own_size = picture.shape[:2] == (height, width)
+    if info.raw and own_size:
+        values = picture.astype(np.float32)
+        if values.ndim == 2:
+            return np.repeat(values[np.newaxis], channels, axis=0)
+        if values.shape[2] == channels:
+            return values.transpose(2, 0, 1).copy()
+    pixels = _as_pixels(picture)
+    if own_size:
+        fitted: Pixels | None = pixels
     elif info.drawable:
-        fitted = fit_drawing(with_channels(picture, 1), size=(height, width))
+        fitted = fit_drawing(with_channels(pixels, 1), size=(height, width))
     else:
-        fitted = fit_picture(picture, size=(height, width))
+        fitted = fit_picture(pixels, size=(height, width))
     if fitted is None:
         return None
     fitted = with_channels(fitted, channels)
     planes = fitted[np.newaxis] if fitted.ndim == 2 else fitted.transpose(2, 0, 1)
-    return planes.copy()
+    return np.array(planes, dtype=np.float32, order="C") if info.raw else planes.copy()
+
+
+def _as_pixels(picture: Pixels | Values) -> Pixels:
+    """Grey levels, uint8, of values of either kind."""
+    pixels: Pixels = np.rint(np.clip(picture, 0, 255)).astype(np.uint8)
+    return pixels
 
 
 def fit_drawing(raster: Pixels, *, size: tuple[int, int] = (28, 28), box: int | None = None) -> Pixels | None:

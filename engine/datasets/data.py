@@ -24,6 +24,7 @@ class DatasetInfo:
         mean, std: a channel, of pixel values scaled to 0 … 1; inputs become (x − mean) / std. Points: a feature.
         train_size, validation_size, test_size: samples in each split.
         drawable: a person can draw a sample as bright strokes on black.
+        raw: samples are float32 images of any range, which are not scaled to 0 … 1 before (x − mean) / std.
     """
 
     name: str
@@ -37,6 +38,7 @@ class DatasetInfo:
     validation_size: int
     test_size: int
     drawable: bool = False
+    raw: bool = False
 
     @property
     def is_image(self) -> bool:
@@ -45,7 +47,7 @@ class DatasetInfo:
 
 @dataclass(frozen=True, slots=True)
 class Samples:
-    """One split. Inputs: uint8 (N, C, H, W) images or float32 (N, F) points.
+    """One split. Inputs: uint8 (N, C, H, W) images, float32 (N, C, H, W) where they are raw, or float32 (N, F) points.
 
     Targets: int64 (N,) class numbers, or float32 (N, K) values.
     """

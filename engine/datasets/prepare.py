@@ -17,11 +17,12 @@ _CHUNK_VALUES = (1 << 15) - 1
 def to_inputs(inputs: Tensor, info: DatasetInfo, input_shape: tuple[int, ...]) -> Tensor:
     """What training, evaluation and the canvas all feed to the network.
 
-    Images are scaled to 0 … 1, centred on black where the network wants them larger, then normalised as
-    (x − mean) / std: black in the border is the same number as black in the image. Points are only normalised.
+    Images are scaled to 0 … 1 unless they are raw, centred on black where the network wants them larger, then
+    normalised as (x − mean) / std: black in the border is the same number as black in the image. Points are only
+    normalised.
 
     Args:
-        inputs: uint8 (N, C, H, W) or float32 (N, F), on any device. N may be 0.
+        inputs: uint8 (N, C, H, W), float32 (N, C, H, W) for raw images, or float32 (N, F), on any device. N may be 0.
         info: of the dataset that the samples come from; gives mean and std, one a channel or feature, or one for all.
         input_shape: of one input to the network: (C, H' ≥ H, W' ≥ W) or (F,).
 
@@ -31,8 +32,8 @@ def to_inputs(inputs: Tensor, info: DatasetInfo, input_shape: tuple[int, ...]) -
     import torch
 
     have = tuple(inputs.shape[1:])
-    image = inputs.dtype == torch.uint8
-    fits = have[:-2] == input_shape[:-2] if image and len(have) == 3 else have == input_shape
+    scaled = inputs.dtype == torch.uint8
+    fits = have[:-2] == input_shape[:-2] if len(have) == 3 else have == input_shape
     if len(have) != len(input_shape) or not fits or any(h > w for h, w in zip(have, input_shape, strict=True)):
         raise ValueError(f"samples of shape {have} cannot become inputs of shape {input_shape}")
 
@@ -49,7 +50,7 @@ def to_inputs(inputs: Tensor, info: DatasetInfo, input_shape: tuple[int, ...]) -
             if padded:
                 target.zero_()
             target[:, *inside].copy_(inputs[start : start + chunk])
-            if image:
+            if scaled:
                 target.div_(255)
             target.sub_(mean).div_(std)
     return outputs

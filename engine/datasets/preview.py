@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.datasets.data import Dataset, DatasetInfo, Samples
+from engine.datasets.levels import grey_levels
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -25,10 +26,11 @@ class DatasetPreview:
         info: of the dataset.
         counts: int64 (3, classes), samples of each class in training, validation and test; (3, 0) in regression.
         thumbnails: uint8 (n, H, W) grey or (n, H, W, 3) colour, the first training images of every class, class by
-            class; n is 0 where samples are not images.
+            class; n is 0 where samples are not images. Of raw images the first that are not black, each scaled by its
+            own largest value.
         thumbnail_labels: int64 (n,), their class numbers, ascending.
-        mean_image: float32 (H, W) or (H, W, 3) in 0 … 255, the mean of the training images; (0, 0) where samples are
-            not images.
+        mean_image: float32 (H, W) or (H, W, 3) in 0 … 255, the mean of the training images, of raw ones scaled by its
+            largest value; (0, 0) where samples are not images.
         points: float32 (m, 2), the first two features of the first training points, at most 2,000; m is 0 for images.
         point_labels: int64 (m,), their class numbers; −1 in regression.
     """
@@ -52,10 +54,11 @@ def make_preview(dataset: Dataset, *, per_class: int = 6) -> DatasetPreview:
     points = np.empty((0, 2), dtype=np.float32)
     point_labels = np.empty(0, dtype=np.int64)
     if info.is_image:
-        chosen = _first_of_each(labels, per_class)
+        chosen = _first_of_each(labels, per_class, _order(train) if info.raw else np.arange(len(train)))
         thumbnail_labels = labels[chosen]
-        thumbnails = _picture(_owned(train.inputs[chosen]))
-        mean_image = _picture(_mean_image(train))
+        images, mean = _owned(train.inputs[chosen]), _mean_image(train)
+        thumbnails = _picture(grey_levels(images) if info.raw else images)
+        mean_image = _picture(grey_levels(mean).astype(np.float32) if info.raw else mean)
     else:
         point_labels = labels[:_MOST_POINTS].copy()
         flat = _owned(train.inputs[:_MOST_POINTS]).astype(np.float32)
@@ -72,8 +75,8 @@ def make_preview(dataset: Dataset, *, per_class: int = 6) -> DatasetPreview:
     )
 
 
-def picture_of_test(dataset: Dataset, number: int) -> NDArray[np.uint8]:
-    """Test image `number`, counted round, as uint8 (H, W) grey or (H, W, 3) colour."""
+def picture_of_test(dataset: Dataset, number: int) -> NDArray[np.uint8] | NDArray[np.float32]:
+    """Test image `number`, counted round, (H, W) grey or (H, W, 3) colour: uint8, or float32 as it is where raw."""
     return _locked(_picture(_owned(dataset.test.inputs[number % len(dataset.test)])))
 
 
@@ -93,10 +96,16 @@ def _counts(samples: Samples, info: DatasetInfo) -> NDArray[np.int64]:
     return np.bincount(_owned(samples.targets), minlength=len(info.classes)).astype(np.int64)
 
 
-def _first_of_each(labels: NDArray[np.int64], most: int) -> NDArray[np.int64]:
-    """Positions of the first `most` samples of each class, class by class."""
+def _order(samples: Samples) -> NDArray[np.int64]:
+    """The samples' numbers, those of black images after all others."""
+    black = _owned((samples.inputs <= 0).flatten(start_dim=1).all(dim=1))
+    return np.argsort(black, kind="stable")
+
+
+def _first_of_each(labels: NDArray[np.int64], most: int, order: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The first `most` samples of each class in `order`, class by class."""
     return np.concatenate(
-        [np.empty(0, dtype=np.int64), *(np.flatnonzero(labels == label)[:most] for label in np.unique(labels))]
+        [np.empty(0, dtype=np.int64), *(order[labels[order] == label][:most] for label in np.unique(labels))]
     )
 
 
@@ -111,7 +120,8 @@ def _mean_image(samples: Samples) -> NDArray[np.float32]:
     import torch
 
     # Integer sums are exact; a piece at a time they stay in the cache, which is 20 times as fast as all at once.
-    total = torch.zeros(samples.inputs.shape[1:], dtype=torch.int64)
+    whole = samples.inputs.dtype == torch.uint8
+    total = torch.zeros(samples.inputs.shape[1:], dtype=torch.int64 if whole else torch.float64)
     for piece in torch.split(samples.inputs, _PIECE_IMAGES):
-        total += piece.sum(dim=0, dtype=torch.int32)
+        total += piece.sum(dim=0, dtype=torch.int32 if whole else torch.float64)
     return _owned(total.to(torch.float64) / max(1, len(samples))).astype(np.float32)
