@@ -138,6 +138,24 @@ def _bce_with_logits(_params: Params, info: DatasetInfo) -> Loss:
     return Loss(function=bce, encode=encode, predict=_largest, probabilities=_normalised_sigmoids)
 
 
+def _written_out(params: Params, _info: DatasetInfo) -> Loss:
+    least = number(params, "clamp")
+
+    def function(outputs: Tensor, targets: Tensor) -> Tensor:
+        probability = outputs.sigmoid()
+        right = targets * probability.clamp(min=least).log()
+        wrong = (1 - targets) * (1 - probability).clamp(min=least).log()
+        return -(right + wrong).mean()
+
+    return Loss(function=function, encode=_column, predict=_above_zero, probabilities=_sigmoid_pair)
+
+
+def _refuses_all_but_two_classes(info: DatasetInfo) -> str | None:
+    if len(info.classes) == 2:
+        return None
+    return _refuses_regression(info) or f"it is for two classes and {info.label} has {len(info.classes)}"
+
+
 def _mse(_params: Params, info: DatasetInfo) -> Loss:
     from torch.nn.functional import mse_loss
 
@@ -200,6 +218,26 @@ LOSSES = Catalog(
             refuses=_refuses_regression,
             outputs=_one_for_two_classes,
             build=_bce_with_logits,
+        ),
+        LossEntry(
+            name="bce_written_out",
+            label="Binary cross entropy, written out",
+            summary="−(y·log p + (1 − y)·log(1 − p)) with p = sigmoid(output), as the formula says, for two classes.",
+            params=(
+                Param(
+                    name="clamp",
+                    kind="float",
+                    default=1e-12,
+                    low=1e-30,
+                    high=0.1,
+                    log=True,
+                    label="Clamp",
+                    help="What the logarithm is taken of is at least this: the logarithm of 0 would be infinite.",
+                ),
+            ),
+            refuses=_refuses_all_but_two_classes,
+            outputs=_one_for_two_classes,
+            build=_written_out,
         ),
         LossEntry(
             name="l1",

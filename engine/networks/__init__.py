@@ -15,10 +15,12 @@ from engine.catalog import Catalog, Param, Params, number
 from engine.datasets.data import DatasetInfo
 from engine.errors import InputError
 from engine.networks.network import NetworkEntry, Recipe, Shape
+from engine.networks.single_conv import SINGLE_CONV
 
 if TYPE_CHECKING:
     from torch import nn
 
+INITIAL = ("torch", "normal", "uniform", "zeros")
 ACTIVATIONS = ("relu", "tanh", "sigmoid", "gelu", "leaky_relu", "silu")
 MOST_HIDDEN_LAYERS = 16
 MOST_WEIGHTS = 1_000_000_000  # 4 GB in float32, four times that with Adam's moments and the gradients
@@ -62,15 +64,33 @@ def _image_shape(info: DatasetInfo, _params: Params, *, name: str, label: str) -
     if info.is_image:
         has = "×".join(str(pixels) for pixels in info.shape[1:])
         problem = f"{label} needs images of at least {smallest}×{smallest} pixels and those of {info.label} have {has}"
+        any_shape = ["mnist_mlp", "mlp", SINGLE_CONV.name]
     else:
         problem = f"{label} needs images and {info.label} has {math.prod(info.shape)} numbers a sample"
-    fitting = ["mnist_mlp", "mlp", *(other for other, least in SMALLEST_SIDE.items() if least <= side)]
+        any_shape = ["mnist_mlp", "mlp"]
+    fitting = [*any_shape, *(other for other, least in SMALLEST_SIDE.items() if least <= side)]
     raise InputError("network", problem, "these fit: " + ", ".join(fitting))
 
 
 def _padded_shape(info: DatasetInfo, params: Params, *, name: str, label: str) -> Shape:
     channels, height, width = _image_shape(info, params, name=name, label=label)
     return channels, max(height, LENET_SIDE), max(width, LENET_SIDE)
+
+
+def _build_linear(shape: Shape, outputs: int, params: Params) -> nn.Module:
+    from engine.networks.linear import linear
+
+    return linear(shape, outputs, bias=bool(params["bias"]), initial=str(params["initial"]))
+
+
+def _fit_linear(info: DatasetInfo, _params: Params) -> Shape:
+    if len(info.shape) != 1:
+        raise InputError(
+            "network",
+            f"the linear model takes points and {info.label} holds images",
+            "these fit: mlp, which without hidden layers is the same for images",
+        )
+    return info.shape
 
 
 def _build_mnist_mlp(shape: Shape, outputs: int, _params: Params) -> nn.Module:
@@ -174,6 +194,34 @@ NETWORKS: Catalog[NetworkEntry] = Catalog(
             recipe=Recipe(optimizer_params={"learning_rate": 0.003}, batch_size=64, epochs=30),
         ),
         NetworkEntry(
+            name="linear",
+            label="Linear model",
+            summary="w·x + b: linear regression, and with a loss for two classes logistic regression.",
+            params=(
+                Param(
+                    name="bias",
+                    kind="bool",
+                    default=True,
+                    label="Bias",
+                    help="Adds b. Without it the line goes through the origin.",
+                ),
+                Param(
+                    name="initial",
+                    kind="choice",
+                    default="torch",
+                    choices=INITIAL,
+                    label="Initial weights",
+                    help="torch: as nn.Linear draws w and b. normal: w from the normal distribution with variance 1; "
+                    "uniform: w evenly between 0 and 1; zeros: w = 0; in all three b = 0.",
+                ),
+            ),
+            fit=_fit_linear,
+            build=_build_linear,
+            recipe=Recipe(
+                optimizer="sgd", optimizer_params={"learning_rate": 0.01}, loss="mse", batch_size=1_000_000, epochs=100
+            ),
+        ),
+        NetworkEntry(
             name="fast_cnn",
             label="Fast CNN",
             summary="Three batch-normalised convolutions that pass 99 % on MNIST's test set in a single epoch.",
@@ -200,6 +248,7 @@ NETWORKS: Catalog[NetworkEntry] = Catalog(
                 epochs=10,
             ),
         ),
+        SINGLE_CONV,
     ),
     group="learnscope.networks",
 )

@@ -1,0 +1,37 @@
+"""The lessons that come with the program, by name. Importing this imports no torch."""
+
+from __future__ import annotations
+
+import difflib
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+
+from engine.errors import InputError
+from engine.lessons.lesson import SUFFIX, Lesson, load_lesson, parse_lesson
+
+
+@cache
+def lessons() -> tuple[Lesson, ...]:
+    """All lessons that come with the program, in the order of the menu."""
+    folder = files("assets").joinpath("lessons")
+    found = [
+        parse_lesson(entry.read_text(encoding="utf-8"), name=entry.name.removesuffix(SUFFIX))
+        for entry in folder.iterdir()
+        if entry.name.endswith(SUFFIX)
+    ]
+    return tuple(sorted(found, key=lambda lesson: (lesson.order, lesson.name)))
+
+
+def find_lesson(name: str) -> Lesson:
+    """The lesson called `name`, or the one in the file of that path. Raises InputError that offers the nearest names."""
+    known = {lesson.name: lesson for lesson in lessons()}
+    if name in known:
+        return known[name]
+    if name.endswith(".md") and Path(name).is_file():
+        return load_lesson(Path(name))
+    near = difflib.get_close_matches(name, known, n=1)
+    hint = f"did you mean {near[0]}? " if near else ""
+    raise InputError(
+        "lesson", f"unknown lesson {name!r}", hint + "known are " + ", ".join(known) + ", and lesson files"
+    )
