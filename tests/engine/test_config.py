@@ -27,7 +27,7 @@ from engine.config import (
 from engine.datasets import DATASETS
 from engine.errors import InputError
 from engine.losses import LOSSES
-from engine.networks import NETWORKS
+from engine.networks import NETWORKS, SMALLEST_SIDE
 
 quick = settings(deadline=None, max_examples=60)
 
@@ -84,7 +84,8 @@ class TestJson:
     @pytest.mark.parametrize("network", [entry.name for entry in NETWORKS])
     def test_of_every_network_on_every_dataset_it_fits(self, dataset: str, network: str) -> None:
         info, picks = DATASETS[dataset].info({}), {"dataset": dataset, "network": network}
-        if not info.is_image and network not in ("mlp", "mnist_mlp"):
+        too_small = info.is_image and min(info.shape[1:]) < SMALLEST_SIDE.get(network, 1)
+        if too_small or (not info.is_image and network not in ("mlp", "mnist_mlp")):
             with pytest.raises(InputError, match=r"^network: .* needs images"):
                 make_config(picks)
             return

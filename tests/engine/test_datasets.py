@@ -141,7 +141,9 @@ class TestCatalogue:
         assert (info.name, info.label) == (entry.name, entry.label)
         assert len(info.mean) == len(info.std) == info.shape[0]
         assert len(set(info.classes)) == len(info.classes) > 1
-        plain = entry.info(entry.resolve({"normalize": False, "validation": 0}, part="dataset"))
+        known = {param.name for param in entry.params}
+        off = {name: value for name, value in {"normalize": False, "validation": 0}.items() if name in known}
+        plain = entry.info(entry.resolve(off, part="dataset"))
         assert (set(plain.mean), set(plain.std)) == ({0.0}, {1.0})
         assert plain.validation_size == 0
         assert plain.train_size == info.train_size + info.validation_size

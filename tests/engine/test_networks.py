@@ -248,10 +248,10 @@ def test_convolutions_refuse_points_and_name_what_fits(name: str) -> None:
 @pytest.mark.parametrize(
     ("name", "shape", "fitting"),
     [
-        ("lenet5", (1, 8, 8), ["mnist_mlp", "mlp", "fast_cnn"]),
-        ("lenet3", (3, 15, 40), ["mnist_mlp", "mlp", "fast_cnn", "resnet18"]),
-        ("resnet18", (1, 8, 8), ["mnist_mlp", "mlp", "fast_cnn"]),
-        ("fast_cnn", (1, 7, 30), ["mnist_mlp", "mlp"]),
+        ("lenet5", (1, 8, 8), ["mnist_mlp", "mlp", "single_conv", "fast_cnn"]),
+        ("lenet3", (3, 15, 40), ["mnist_mlp", "mlp", "single_conv", "fast_cnn", "resnet18"]),
+        ("resnet18", (1, 8, 8), ["mnist_mlp", "mlp", "single_conv", "fast_cnn"]),
+        ("fast_cnn", (1, 7, 30), ["mnist_mlp", "mlp", "single_conv"]),
     ],
 )
 def test_images_that_are_too_small_are_refused(name: str, shape: Shape, fitting: list[str]) -> None:
