@@ -45,8 +45,12 @@ from engine.events import (
     StepFinished,
     as_json,
 )
+from engine.lessons import find_lesson, lessons
+from engine.lessons.comparison import Comparison
+from engine.lessons.lesson import Lesson
 from engine.preload import share_cores
 
+_MOST_LINES = 50  # about epochs, of a run in people's words
 BAD_INPUT, FAILED, INTERRUPTED = 2, 1, 130  # exit statuses
 
 _PLURALS = {part: "losses" if part == "loss" else f"{part}s" for part in CATALOGS}
@@ -115,10 +119,11 @@ def _make_parser() -> _Parser:
 
 
 def _train(options: argparse.Namespace) -> int:
-    config = _config(options)
+    lesson, runs = _runs(options)
     if options.save:
         _prepare_folder(Path(options.save))
     control = RunControl()
+    comparison = None if lesson is None else Comparison(lesson)
     out = Console(highlight=False) if options.events != "-" else None
     status = 0
     with ExitStack() as stack:
@@ -129,22 +134,34 @@ def _train(options: argparse.Namespace) -> int:
         reporter = _Reporter(out, progress, task)
         # Torch takes seconds to import and a mistake in the arguments should be answered at once.
         share_cores()
+        from engine.datasets.library import Library
         from engine.training import train
+        from engine.tuning import Tuner
 
-        for event in train(config, control):
-            write(event)
-            reporter.report(event)
-            if isinstance(event, Failed):
-                status = BAD_INPUT if event.kind == "input" else FAILED
-            if isinstance(event, Finished) and event.reason == "stopped":
-                status = INTERRUPTED
+        library, tuner = Library(), Tuner()
+        for stage, config in runs:
+            if stage is not None and lesson is not None:
+                reporter.say_stage(lesson, stage)
+            for event in train(config, control, library=library, tuner=tuner):
+                write(event, stage)
+                reporter.report(event)
+                if comparison is not None and stage is not None:
+                    comparison.take([event], stage=stage)
+                if isinstance(event, Failed):
+                    status = BAD_INPUT if event.kind == "input" else FAILED
+                if isinstance(event, Finished) and event.reason == "stopped":
+                    status = INTERRUPTED
+            if status or control.stopping:
+                break
+        if comparison is not None and out is not None:
+            _print_comparison(out, comparison)
     if reporter.message:
         sys.stderr.write(reporter.message + "\n")
     if options.save and control.live is not None:
         from engine.results import save_result
 
         try:
-            save_result(Path(options.save), control.live, config)
+            save_result(Path(options.save), control.live, runs[-1][1])
         except OSError as error:
             raise _unwritable("--save", options.save, error) from None
     return status
@@ -164,9 +181,36 @@ def _unwritable(field: str, where: str, error: OSError) -> InputError:
     return InputError(field, f"{where} cannot be written: {error.strerror or error}")
 
 
-def _config(options: argparse.Namespace) -> RunConfig:
-    if options.lesson is not None or options.stage is not None:
-        raise InputError("lesson", f"unknown lesson {options.lesson!r}", "there are no lessons in this version")
+def _runs(options: argparse.Namespace) -> tuple[Lesson | None, list[tuple[int | None, RunConfig]]]:
+    """What to run, one after the other; a lesson's runs with the numbers of their stages."""
+    if options.lesson is None:
+        if options.stage is not None:
+            raise InputError("--stage", "there is no lesson it could be a stage of", "--lesson NAME with it")
+        return None, [(None, _config(options))]
+    if options.config is not None:
+        raise InputError("--config", "a lesson is a set-up already", "--lesson or --config")
+    lesson = find_lesson(options.lesson)
+    numbers = list(range(1, len(lesson.stages) + 1))
+    if options.stage is not None:
+        if not options.stage.isascii() or not options.stage.isdigit() or len(options.stage) > 9:
+            raise InputError("--stage", f"{options.stage!r} is not a stage", f"1 to {len(lesson.stages)}")
+        numbers = [int(options.stage)]
+    picks, settings = _given(options)
+    return lesson, [(number, lesson.stage(number).config(picks, settings)) for number in numbers]
+
+
+def _print_comparison(out: Console, comparison: Comparison) -> None:
+    rows = [row for row in comparison.rows() if row.obtained is not None]
+    if rows:
+        table = Table("stage", "what", "printed there", "obtained here", "", box=None, pad_edge=False)
+        for row in rows:
+            sign = "same" if row.text == row.printed.value else "same but for rounding" if row.agrees else "differs"
+            table.add_row(str(row.printed.stage), row.label, row.printed.value, row.text, sign)
+        out.print(table)
+
+
+def _given(options: argparse.Namespace) -> tuple[dict[str, str], dict[str, object]]:
+    """Picks and settings from the options, as `make_config` takes them."""
     picks = {part: getattr(options, part) for part in CATALOGS if getattr(options, part) is not None}
     settings: dict[str, object] = {}
     for pair in options.set:
@@ -177,6 +221,11 @@ def _config(options: argparse.Namespace) -> RunConfig:
     for name, (field, _) in _SHORTCUTS.items():
         if getattr(options, name) is not None:
             settings[field] = getattr(options, name)
+    return picks, settings
+
+
+def _config(options: argparse.Namespace) -> RunConfig:
+    picks, settings = _given(options)
     if options.config is None:
         return make_config(picks, settings)
     saved = load_config(Path(options.config))
@@ -190,13 +239,13 @@ def _config(options: argparse.Namespace) -> RunConfig:
 
 
 @contextmanager
-def _events_sink(where: str | None) -> Iterator[Callable[[Event], None]]:
-    """A function that writes an event to the file `where`, to the standard output (`-`), or nowhere (None).
+def _events_sink(where: str | None) -> Iterator[Callable[[Event, int | None], None]]:
+    """A function that writes an event and its stage to the file `where`, to the standard output (`-`), or nowhere.
 
     Raises InputError where the file cannot be written, BrokenPipeError where nobody reads the output any more.
     """
     if where is None:
-        yield lambda _: None
+        yield lambda _event, _stage: None
     elif where == "-":
         yield partial(_write, sys.stdout, where)
     else:
@@ -215,9 +264,9 @@ def _open_events(where: str) -> TextIO:
         raise _unwritable("--events", where, error) from None
 
 
-def _write(file: TextIO, where: str, event: Event) -> None:
+def _write(file: TextIO, where: str, event: Event, stage: int | None) -> None:
     try:
-        file.write(as_json(event) + "\n")
+        file.write(as_json(event, stage=stage) + "\n")
         if not isinstance(event, StepFinished):
             file.flush()
     except BrokenPipeError:
@@ -270,6 +319,12 @@ class _Reporter:
         self._shown = 0.0
         self.message = ""
 
+    def say_stage(self, lesson: Lesson, number: int) -> None:
+        if len(lesson.stages) > 1:
+            title = lesson.stage(number).title
+            self._say(f"stage {number} of {len(lesson.stages)}" + (f": {title}" if title else ""))
+        self._shown = 0.0
+
     def report(self, event: Event) -> None:
         match event:
             case StepFinished():
@@ -294,7 +349,10 @@ class _Reporter:
             case Evaluated():
                 self._say(f"step {event.step}: " + _figures(event))
             case EpochFinished():
-                self._say(f"epoch {event.epoch}/{self._epochs}: train loss {event.train_loss:.4f}, " + _figures(event))
+                if event.epoch % max(1, self._epochs // _MOST_LINES) == 0 or event.epoch == self._epochs:
+                    self._say(
+                        f"epoch {event.epoch}/{self._epochs}: train loss {event.train_loss:.4f}, " + _figures(event)
+                    )
             case Intervened():
                 self._say(f"step {event.step}: {event.name} {event.old} → {event.new}")
             case Finished():
@@ -332,7 +390,9 @@ def _figures(event: Evaluated | EpochFinished) -> str:
 
 def _list(options: argparse.Namespace) -> int:
     part = {"losses": "loss", "lessons": "lesson"}.get(options.catalogue, options.catalogue.removesuffix("s"))
-    entries: list[Entry] = list(CATALOGS[part]) if part in CATALOGS else []
+    if part == "lesson":
+        return _list_lessons(as_json=options.json)
+    entries: list[Entry] = list(CATALOGS[part])
     if options.json:
         sys.stdout.write(json.dumps([_entry_as_json(entry) for entry in entries], indent=2, ensure_ascii=False) + "\n")
         return 0
@@ -340,7 +400,29 @@ def _list(options: argparse.Namespace) -> int:
     for entry in entries:
         settings = ", ".join(f"{param.name}={_shown(param)}" for param in entry.params)
         table.add_row(entry.name, f"{entry.label}: {entry.summary}", settings)
-    Console(highlight=False).print(table if entries else f"There are no {options.catalogue}.")
+    Console(highlight=False).print(table)
+    return 0
+
+
+def _list_lessons(*, as_json: bool) -> int:
+    if as_json:
+        rows = [
+            {
+                "name": lesson.name,
+                "label": lesson.title,
+                "summary": lesson.summary,
+                "chapter": lesson.chapter,
+                "stages": [stage.title for stage in lesson.stages],
+                "printed": len(lesson.printed),
+            }
+            for lesson in lessons()
+        ]
+        sys.stdout.write(json.dumps(rows, indent=2, ensure_ascii=False) + "\n")
+        return 0
+    table = Table("name", "what it is", "stages", box=None, pad_edge=False)
+    for lesson in lessons():
+        table.add_row(lesson.name, f"{lesson.title}: {lesson.summary}", str(len(lesson.stages)))
+    Console(highlight=False).print(table)
     return 0
 
 

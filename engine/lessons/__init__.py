@@ -24,7 +24,7 @@ def lessons() -> tuple[Lesson, ...]:
 
 
 def find_lesson(name: str) -> Lesson:
-    """The lesson called `name`, or the one in the file of that path. Raises InputError that offers the nearest names."""
+    """The lesson called `name`, or the one in a file. Raises InputError that offers the nearest name."""
     known = {lesson.name: lesson for lesson in lessons()}
     if name in known:
         return known[name]
