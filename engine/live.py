@@ -14,8 +14,11 @@ from engine.assembly import assemble
 from engine.config import RunConfig
 from engine.datasets.data import DatasetInfo
 from engine.datasets.prepare import to_inputs
+from engine.inspection.features import features
 from engine.losses import Loss
 from engine.snapshots import FilterImages, FilterLayer, capture_filters, filter_layers
+
+MOST_KEPT = 1_000_000  # initial parameters
 
 
 class LiveNetwork:
@@ -28,6 +31,8 @@ class LiveNetwork:
 
     Attributes:
         updating: the context in which the run changes weights.
+        initial_parameters: float32 (P,), those before the first step in the order of declaration; None for images and
+            for networks of more than a million.
 
     Args:
         network: the module under training, on its device.
@@ -46,6 +51,7 @@ class LiveNetwork:
         self._lock = threading.Lock()
         self.updating = Updating(self._lock, source=buffers, target=list(self._twin.buffers()))
         self.layers: tuple[FilterLayer, ...] = filter_layers(self._twin, input_shape)
+        self.initial_parameters = self._start()
         self._initial = {
             layer.name: capture_filters(self._twin, layer.name, input_shape=input_shape) for layer in self.layers
         }
@@ -65,6 +71,63 @@ class LiveNetwork:
         values.flags.writeable = False
         return values
 
+    def features(self, sample_batch: np.ndarray | Tensor, layer: str | None = None) -> np.ndarray:
+        """The outputs, or those of one layer, with the weights of one moment, float32 (N, values).
+
+        Equal samples give equal values to the last bit, wherever they stand in the batch.
+
+        Args:
+            sample_batch: as the dataset has them: uint8 or float32 (N, C, H, W), or float32 (N, F), N at least 1.
+            layer: the path of a module, such as `conv1`; None or empty for the network's own outputs.
+
+        Raises InputError("layer", …) where there is no such module, or it gives no tensor.
+        """
+        samples = torch.from_numpy(np.array(sample_batch)) if isinstance(sample_batch, np.ndarray) else sample_batch
+        inputs = to_inputs(samples, self.info, self.input_shape).to(self._device)
+        with self._lock:
+            found = features(self._twin, inputs, layer)
+        values: np.ndarray = found.numpy().copy()
+        values.flags.writeable = False
+        return values
+
+    def copy(self) -> nn.Module:
+        """A network of its own with the weights and buffers of one moment, in evaluation mode, without gradients."""
+        with self._lock:
+            return copy.deepcopy(self._twin)
+
+    @torch.inference_mode()
+    def answers(self, samples: np.ndarray, *, parameters: np.ndarray | None = None) -> np.ndarray:
+        """What `predict` gives, of many samples at once: float32 (N, classes), or in regression (N, targets).
+
+        Only a copy of the weights is made under the lock: a run does not wait while the answers are computed.
+
+        Args:
+            samples: uint8 (N, C, H, W) or float32 (N, F) as the dataset has them.
+            parameters: of another moment, (P,) in the order of declaration, instead of today's. Raises ValueError
+                where the network has not so many.
+        """
+        inputs = to_inputs(torch.from_numpy(np.array(samples)), self.info, self.input_shape).to(self._device)
+        network = self.copy()
+        if parameters is not None:
+            values = torch.tensor(parameters, dtype=torch.float32, device=self._device)
+            if values.shape != (sum(parameter.numel() for parameter in network.parameters()),):
+                raise ValueError(f"{len(values)} values are not those of this network")
+            nn.utils.vector_to_parameters(values, network.parameters())
+        outputs = network(inputs)
+        answer = self._loss.probabilities(outputs) if self.info.classes else outputs
+        values_read: np.ndarray = answer.float().cpu().numpy().copy()
+        values_read.flags.writeable = False
+        return values_read
+
+    def parameters(self) -> np.ndarray:
+        """All parameters now, float32 (P,), in the order of declaration."""
+        with self._lock:
+            return _flat(self._twin)
+
+    def _start(self) -> np.ndarray | None:
+        few = sum(parameter.numel() for parameter in self._twin.parameters()) <= MOST_KEPT
+        return _flat(self._twin) if few and not self.info.is_image else None
+
     def filters(self, layer: str) -> FilterImages:
         """The layer's weights now."""
         with self._lock:
@@ -81,6 +144,13 @@ class LiveNetwork:
                 name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format)
                 for name, tensor in self._twin.state_dict().items()
             }
+
+
+def _flat(network: nn.Module) -> np.ndarray:
+    parts = [parameter.detach().flatten().float().cpu().numpy() for parameter in network.parameters()]
+    values: np.ndarray = np.concatenate([np.empty(0, np.float32), *parts])
+    values.flags.writeable = False
+    return values
 
 
 class Updating:

@@ -14,6 +14,7 @@ from engine.assembly import assemble
 from engine.config import RunConfig
 from engine.control import Change, RunControl
 from engine.datasets.prepare import to_inputs
+from engine.errors import InputError
 from engine.events import EpochFinished, Event, Failed, Finished, Started, StepFinished
 from engine.live import LiveNetwork, untrained
 from engine.losses import LOSSES
@@ -47,7 +48,7 @@ def live_of(control: RunControl) -> LiveNetwork:
 
 
 class TestPredictions:
-    @pytest.mark.parametrize("network", [entry.name for entry in NETWORKS if entry.name != "resnet18"])
+    @pytest.mark.parametrize("network", [entry.name for entry in NETWORKS if entry.name not in ("resnet18", "linear")])
     def test_are_the_networks_own_in_evaluation_mode_at_every_step(self, network: str) -> None:
         dropout = {"network__dropout": 0.5} if network == "mlp" else {}
         config, control, sample = images_config(network, training__epochs=1, **dropout), RunControl(), a_digit()
@@ -130,6 +131,52 @@ class TestFilters:
             assert not np.array_equal(now, first)
 
 
+class TestFeatures:
+    def test_are_the_outputs_or_those_of_a_layer(self) -> None:
+        config = images_config("lenet5")
+        live, parts = untrained(config), assemble(config)
+        batch = np.random.default_rng(1).integers(0, 256, (3, 1, 28, 28), dtype=np.uint8)
+        inputs = to_inputs(torch.from_numpy(batch), parts.info, parts.input_shape)
+        with torch.no_grad():
+            np.testing.assert_allclose(live.features(batch), parts.network(inputs).numpy(), rtol=1e-4, atol=1e-6)
+            conv1 = parts.network.get_submodule("conv1")(inputs).flatten(1)
+        np.testing.assert_allclose(live.features(batch, "conv1"), conv1.numpy(), rtol=1e-4, atol=1e-6)
+        np.testing.assert_array_equal(live.features(torch.from_numpy(batch)), live.features(batch))
+
+    def test_of_a_layer_are_those_before_an_activation_in_place(self) -> None:
+        network = nn.Sequential(nn.Linear(2, 8), nn.ReLU(inplace=True))
+        parts = assemble(toy_config())
+        live = LiveNetwork(network, info=parts.info, input_shape=(2,), loss=parts.loss)
+        assert live.features(np.ones((1, 2), np.float32), "0").min() < 0
+
+    def test_of_equal_samples_are_equal_to_the_last_bit(self) -> None:
+        found = untrained(images_config("fast_cnn")).features(np.stack([a_digit()] * 7))
+        assert (found == found[0]).all()
+        assert not found.flags.writeable
+
+    def test_of_a_layer_that_there_is_not_are_refused(self) -> None:
+        live = untrained(images_config("lenet5"))
+        with pytest.raises(InputError, match="known are conv1, "):
+            live.features(a_digit()[None], "conv9")
+        assert live.features(a_digit()[None]).shape == (1, 10)
+
+
+class TestCopy:
+    def test_is_the_network_of_this_moment_and_nobody_elses(self) -> None:
+        control, sample = RunControl(), a_digit()
+        config = images_config("fast_cnn")
+        list(train(config, control, library=tiny_library()))
+        live = live_of(control)
+        own, before = live.copy(), live.weights()
+        assert not own.training
+        assert all(torch.equal(value, before[name]) for name, value in own.state_dict().items())
+        assert all(weight.grad is None and weight.requires_grad for weight in own.parameters())
+        parts = assemble(config)
+        torch.autograd.backward(own(to_inputs(torch.from_numpy(sample[None]), parts.info, parts.input_shape)).sum())
+        torch.optim.SGD(own.parameters(), lr=1.0).step()
+        assert all(torch.equal(value, before[name]) for name, value in live.weights().items())
+
+
 class TestWatching:
     def test_an_answer_in_the_middle_of_a_step_is_that_of_the_step_before(self) -> None:
         """In the forward pass batch norm has new running statistics already, the weights are still the old ones."""
@@ -173,6 +220,8 @@ class TestWatching:
             while run.failure is None and not isinstance(run.events[-1], Finished):
                 seen.add(live.predict(sample).tobytes())
                 live.filters(live.layers[0].name)
+                live.features(sample[None])
+                live.copy()
             run.join()
             seen.add(live.predict(sample).tobytes())
         assert losses(run.events) == losses(alone)
@@ -188,6 +237,8 @@ class TestWatching:
         live.predict(a_digit())
         live.filters(live.layers[0].name)
         live.weights()
+        live.features(a_digit()[None], "fc1")
+        live.copy()
         assert torch.equal(torch.get_rng_state(), before)
 
     def test_waits_only_while_the_weights_change(self) -> None:
