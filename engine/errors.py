@@ -15,3 +15,9 @@ class InputError(ValueError):
         self.problem = problem
         self.accepted = accepted
         super().__init__(f"{field}: {problem}" + (f"; {accepted}" if accepted else ""))
+
+    @property
+    def sentence(self) -> str:
+        """What was wrong and what would work, for where the field itself is in sight."""
+        text = self.problem + (f"; {self.accepted}" if self.accepted else "")
+        return text[:1].upper() + text[1:] + "."

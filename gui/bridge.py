@@ -1,4 +1,4 @@
-"""The only file that knows threads: the run's, and two that answer the window's questions."""
+"""The only file that knows threads: the run's, and three that answer the window's questions."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from PySide6.QtCore import QCoreApplication, QObject, Qt, QThread, QTimer, Signal
@@ -28,9 +28,13 @@ from gui.settings import Settings, save
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from engine.datasets.data import Dataset
     from engine.live import LiveNetwork
     from engine.tuning import Tuner
 
+T = TypeVar("T")
+
+_TOOL = "tool: "  # begins the kinds of `compute`
 FRAME = 48  # ms between two looks into the channel
 
 
@@ -209,6 +213,7 @@ class Bridge(QObject):
         self._config: RunConfig | None = None
         self._untrained: LiveNetwork | None = None
         self._numbers: dict[str, int] = {}
+        self._delivered: dict[str, int] = {}
         self._shutting_down = False
         self._warming = False
         self._announced: LiveNetwork | None = None
@@ -216,8 +221,9 @@ class Bridge(QObject):
         application = QCoreApplication.instance()
         assert application is not None, "a Bridge needs a QCoreApplication"
         self._quick, self._slow = _Answerer(application, replace=False), _Answerer(application, replace=True)
-        self._threads: list[QThread] = [self._quick, self._slow]
-        for answerer in (self._quick, self._slow):
+        self._tools = _Answerer(application, replace=False)
+        self._threads: list[QThread] = [self._quick, self._slow, self._tools]
+        for answerer in (self._quick, self._slow, self._tools):
             answerer.answered.connect(self._on_answered)
             answerer.failed.connect(self._on_failed)
             answerer.progressed.connect(self._on_progressed)
@@ -308,13 +314,14 @@ class Bridge(QObject):
         if self._warming:
             return
         self._warming = True
-        kept, quick = self._kept, self._quick
+        kept, quick, tools = self._kept, self._quick, self._tools
 
         def work(asked: _Asked) -> object:  # noqa: ARG001
             share_cores()
             import_torch()
             use_one_thread()
             quick.ask(_Question("thread", 0, lambda _asked: use_one_thread()))
+            tools.ask(_Question("thread", 0, lambda _asked: use_one_thread()))
             quick.ask(_Question("ready", 0, lambda _asked: kept.ready.set()))
             return None
 
@@ -456,6 +463,42 @@ class Bridge(QObject):
 
         self._ask(self._slow, "settings", work)
 
+    # Tools.
+
+    def compute(
+        self, kind: str, job: Callable[[], T], done: Callable[[T], None], failed: Callable[[str], None] | None = None
+    ) -> None:
+        """See `Workbench.compute`."""
+        ready = self._kept.ready
+
+        def work(asked: _Asked) -> object:
+            ready.wait()
+            asked.check()
+            try:
+                return partial(done, job())
+            except InputError as error:
+                if failed is None:
+                    raise
+                return partial(failed, error.sentence)
+
+        self._ask(self._tools, _TOOL + kind, work)
+
+    def live(self) -> LiveNetwork | None:
+        """The network that answers now; from any thread."""
+        return self._answering()
+
+    def dataset(self, choice: Choice) -> Dataset:
+        """A dataset, loaded where it must be. To be called within a job of `compute`. Raises InputError."""
+        with closing(self._kept.library.load(choice.name, choice.params)) as loading:
+            while True:
+                if self._shutting_down:
+                    raise Cancelled
+                try:
+                    next(loading)
+                except StopIteration as end:
+                    found: Dataset = end.value
+                    return found
+
     # The end.
 
     def shut_down_threads(self) -> None:
@@ -463,10 +506,13 @@ class Bridge(QObject):
         self._shutting_down = True
         self._stop_run()
         self._kept.ready.set()
-        self._quick.end()
-        self._slow.end()
+        self._end_answerers()
         if not self._threads:
             self.shut_down.emit()
+
+    def _end_answerers(self) -> None:
+        for answerer in (self._quick, self._slow, self._tools):
+            answerer.end()
 
     @property
     def busy(self) -> bool:
@@ -481,8 +527,7 @@ class Bridge(QObject):
         atexit.unregister(self._wait)
         self._control.stop()
         self._kept.ready.set()
-        self._quick.end()
-        self._slow.end()
+        self._end_answerers()
         for thread in tuple(self._threads):
             thread.wait()
 
@@ -510,6 +555,12 @@ class Bridge(QObject):
         answerer.ask(_Question(kind, number, work))
 
     def _on_answered(self, kind: str, number: int, answer: Any) -> None:
+        if kind.startswith(_TOOL):
+            # An answer counts unless a newer one came first: what is asked ten times a second must not starve.
+            if number > self._delivered.get(kind, 0) and not self._shutting_down:
+                self._delivered[kind] = number
+                answer()
+            return
         if number != self._numbers.get(kind):
             return
         match kind:
@@ -561,7 +612,7 @@ class Bridge(QObject):
         self._check_shut_down()
 
     def _on_thread_finished(self) -> None:
-        for answerer in (self._quick, self._slow):
+        for answerer in (self._quick, self._slow, self._tools):
             if answerer in self._threads and answerer.isFinished():
                 self._threads.remove(answerer)
                 answerer.deleteLater()
