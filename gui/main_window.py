@@ -205,8 +205,8 @@ class MainWindow(QMainWindow):
         menu.open_path.connect(self._open_setup)
         menu.reset_layout.connect(self._arrange)
         menu.budget.connect(self._set_budget)
-        menu.clear_canvas.connect(self.canvas.canvas.clear)
-        menu.undo.connect(self.canvas.canvas.undo)
+        menu.clear_canvas.connect(self.canvas.clear)
+        menu.undo.connect(self.canvas.undo)
         menu.sample.connect(self.show_sample)
         bridge.frame.connect(self._on_frame)
         bridge.run_ended.connect(self._on_run_ended)
@@ -219,7 +219,7 @@ class MainWindow(QMainWindow):
         bridge.network_changed.connect(self._on_network)
         bridge.predicted.connect(self._on_predicted)
         bridge.filters_read.connect(self._on_filters)
-        bridge.sample_picked.connect(self.canvas.canvas.show_sample)
+        bridge.sample_picked.connect(self.canvas.show_sample)
         bridge.saved.connect(self.say)
         bridge.problem.connect(self.say)
         bridge.shut_down.connect(self.close)
@@ -420,7 +420,7 @@ class MainWindow(QMainWindow):
 
     def _ask_prediction(self) -> None:
         if self._network is not None and self.canvas.isVisible():
-            drawing = self.canvas.canvas.drawing()
+            drawing = self.canvas.drawing()
             if drawing is not None:
                 self.bridge.predict(drawing)
 
@@ -434,7 +434,7 @@ class MainWindow(QMainWindow):
 
     def _show_answer(self, sample: np.ndarray, probabilities: np.ndarray) -> None:
         self._answer = None
-        if self.canvas.canvas.drawing() is not None:
+        if self.canvas.drawing() is not None:
             self.canvas.set_answer(sample, probabilities)
             step = self.run_state.step if self.bridge.trained else 0
             self.canvas.set_author(f"Network at step {numbers.count(step)}" if step else "Untrained network")

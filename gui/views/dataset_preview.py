@@ -172,6 +172,9 @@ def summary(preview: DatasetPreview) -> str:
     if info.is_image and info.shape[0] == 3:
         size += " colour"
     kinds = f"{len(info.classes)} classes" if info.classes else "regression"
+    used = int(np.count_nonzero(preview.counts.sum(axis=0)))
+    if used < len(info.classes):
+        kinds += f", {used} with samples"
     return f"{numbers.count(info.train_size + info.validation_size)} · {size} · {kinds}"
 
 

@@ -10,6 +10,8 @@ from PySide6.QtCore import QRectF, QSize, Qt
 from PySide6.QtGui import QFont, QImage, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
+from engine.datasets.levels import grey_levels
+from gui import numbers
 from gui.theme import DARK, FONT_SMALL, SPACING, Theme
 
 _SIDE = 64  # px; 28 and 32 pixels are shown at twice their size
@@ -27,11 +29,20 @@ class ReceivedPicture(QWidget):
         )
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self._sample: NDArray[np.uint8] | None = None
+        self._largest = ""
         self._theme = theme
 
-    def set_sample(self, sample: NDArray[np.uint8] | None) -> None:
-        """What the network receives: uint8 (C, H, W) with one or three channels; None when there is nothing."""
+    def set_sample(self, sample: NDArray[np.uint8] | NDArray[np.float32] | None) -> None:
+        """What the network receives: uint8 (C, H, W) with one or three channels; None when there is nothing.
+
+        A raw image, float32, is shown by its own largest value, which is told beside it.
+        """
         self._sample = None
+        self._largest = ""
+        if sample is not None and sample.dtype != np.uint8:
+            largest = float(sample.max())
+            self._largest = numbers.count(int(largest)) if largest == int(largest) else f"{largest:.4g}"
+            sample = grey_levels(sample.astype(np.float32))
         if sample is not None:
             channels = sample.transpose(1, 2, 0)
             self._sample = np.ascontiguousarray(channels if sample.shape[0] == 3 else channels[..., 0])
@@ -77,7 +88,8 @@ class ReceivedPicture(QWidget):
     def _size_text(self) -> str:
         if self._sample is None:
             return ""
-        return f"{self._sample.shape[0]} × {self._sample.shape[1]} pixels"
+        size = f"{self._sample.shape[0]} × {self._sample.shape[1]} pixels"
+        return f"{size}\nWhite is {self._largest}" if self._largest else size
 
     def _picture_size(self) -> tuple[float, float]:
         """Width and height on screen: whole device pixels a sample's pixel, where they fit."""
