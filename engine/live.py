@@ -109,15 +109,15 @@ class LiveNetwork:
         inputs = to_inputs(torch.from_numpy(np.array(samples)), self.info, self.input_shape).to(self._device)
         network = self.copy()
         if parameters is not None:
-            values = torch.tensor(parameters, dtype=torch.float32, device=self._device)
-            if values.shape != (sum(parameter.numel() for parameter in network.parameters()),):
-                raise ValueError(f"{len(values)} values are not those of this network")
-            nn.utils.vector_to_parameters(values, network.parameters())
+            given = torch.tensor(parameters, dtype=torch.float32, device=self._device)
+            if given.shape != (sum(parameter.numel() for parameter in network.parameters()),):
+                raise ValueError(f"{len(given)} values are not those of this network")
+            nn.utils.vector_to_parameters(given, network.parameters())
         outputs = network(inputs)
         answer = self._loss.probabilities(outputs) if self.info.classes else outputs
-        values_read: np.ndarray = answer.float().cpu().numpy().copy()
-        values_read.flags.writeable = False
-        return values_read
+        values: np.ndarray = answer.float().cpu().numpy().copy()
+        values.flags.writeable = False
+        return values
 
     def parameters(self) -> np.ndarray:
         """All parameters now, float32 (P,), in the order of declaration."""
