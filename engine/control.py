@@ -6,12 +6,14 @@ import math
 import threading
 import time
 from collections.abc import Mapping
+from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from engine.catalog import ParamValue
 
 if TYPE_CHECKING:
+    from engine.inspection.microscope import Specimen
     from engine.live import LiveNetwork
 
 
@@ -47,6 +49,7 @@ class RunControl:
         self._stopping = False
         self._speed: float | None = None
         self._changes: list[Change | ScheduleChange] = []
+        self._examinations: list[Future[Specimen]] = []
         self._last_step = -math.inf  # on time.monotonic's clock
         self.attention = False
         self.live: LiveNetwork | None = None
@@ -97,6 +100,24 @@ class RunControl:
             self._changes.append(request)
             self._notify()
 
+    def examine(self) -> Future[Specimen]:
+        """A copy of all that the next step needs, taken before it, in a pause or between two steps.
+
+        The run's own course stays as it is. A run that has ended answers no more: then who drives it calls
+        `end_examinations`.
+        """
+        asked: Future[Specimen] = Future()
+        with self._condition:
+            self._examinations.append(asked)
+            self._notify()
+        return asked
+
+    def end_examinations(self, reason: Exception) -> None:
+        """Answer all that were asked and not answered with `reason`."""
+        for asked in self.take_examinations():
+            if asked.set_running_or_notify_cancel():
+                asked.set_exception(reason)
+
     @property
     def speed(self) -> float | None:
         return self._speed
@@ -112,18 +133,19 @@ class RunControl:
         return self._allowed == 0 and not self._stopping
 
     @property
-    def has_changes(self) -> bool:
-        return bool(self._changes)
+    def has_requests(self) -> bool:
+        """Whether there is a change to take over or an examination to answer."""
+        return bool(self._changes) or bool(self._examinations)
 
     def wait_while_paused(self) -> None:
-        """Block until there is a step to do, a change to take over, or the run must stop."""
+        """Block until there is a step to do, a request to answer, or the run must stop."""
         with self._condition:
-            self._condition.wait_for(lambda: self._allowed != 0 or self._stopping or bool(self._changes))
+            self._condition.wait_for(lambda: self._allowed != 0 or self._stopping or self.has_requests)
 
     def wait_for_turn(self) -> None:
         """Block until the speed allows the next step, or something else is asked."""
         with self._condition:
-            while self._speed and not self._stopping and self._allowed is None and not self._changes:
+            while self._speed and not self._stopping and self._allowed is None and not self.has_requests:
                 left = self._last_step + 1 / self._speed - time.monotonic()
                 if left <= 0:
                     break
@@ -150,9 +172,15 @@ class RunControl:
             self._update()
             return changes
 
+    def take_examinations(self) -> list[Future[Specimen]]:
+        with self._condition:
+            examinations, self._examinations = self._examinations, []
+            self._update()
+            return examinations
+
     def _notify(self) -> None:
         self._update()
         self._condition.notify_all()
 
     def _update(self) -> None:
-        self.attention = self._stopping or self._allowed is not None or self._speed is not None or bool(self._changes)
+        self.attention = self._stopping or self._allowed is not None or self._speed is not None or self.has_requests

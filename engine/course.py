@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Generator, Iterator
-from typing import NamedTuple
+from concurrent.futures import Future
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from torch import Tensor
@@ -32,6 +33,9 @@ from engine.schedules import SCHEDULES, PlateauState, ScheduleEntry
 from engine.steps import evaluate, train_step
 from engine.tracking import Tracked, Values
 from engine.weights import Weights
+
+if TYPE_CHECKING:
+    from engine.inspection.microscope import Specimen
 
 KEEP_EVERY = 100  # steps between two copies of the weights
 READ_AFTER = 0.05  # s that results may wait on an accelerator before they are read
@@ -153,7 +157,7 @@ class Course:
             if self.step >= self._total:
                 return None
             if control.attention:
-                yield from self._attend()
+                yield from self._attend(order[start : start + self._batch_size])
                 if control.stopping:
                     return None
                 control.count_step()
@@ -210,8 +214,8 @@ class Course:
 
     # Between steps.
 
-    def _attend(self) -> Iterator[Event]:
-        """Take over what was asked, and wait while the run is paused or in slow motion."""
+    def _attend(self, batch: Tensor) -> Iterator[Event]:
+        """Take over what was asked before the step with `batch`, and wait while the run is paused or in slow motion."""
         control = self._control
         waited = False
         yield from self._read()
@@ -219,9 +223,11 @@ class Course:
             while True:
                 for change in control.take_changes():
                     yield from self._change(change)
+                for asked in control.take_examinations():
+                    self._show(asked, batch)
                 if not control.must_pause:
                     control.wait_for_turn()
-                    if not control.has_changes and not control.must_pause:
+                    if not control.has_requests and not control.must_pause:
                         break
                     continue
                 if not waited:
@@ -246,19 +252,48 @@ class Course:
             set_hyperparameter(optimizer, change.name, change.value)
         yield Intervened(self.step, change.name, f"{old_value:g}", f"{change.value:g}")
 
+    def _show(self, asked: Future[Specimen], batch: Tensor) -> None:
+        """Hand over a copy of what the step with `batch` needs. A copy that fails is not the run's failure."""
+        from engine.inspection.specimen import take_specimen
+
+        if not asked.set_running_or_notify_cancel():
+            return
+        ready = self._ready
+        try:
+            specimen = take_specimen(
+                self._config,
+                ready.parts,
+                ready.network,
+                ready.optimizer,
+                ready.train.take(batch),
+                device=ready.device,
+                learning_rate=self._scheduled_rate(),
+                step=self.step + 1,
+                epoch=self._epoch,
+                of_run=True,
+            )
+        except Exception as error:  # whatever it is, it belongs to the one who asked
+            asked.set_exception(error)
+        else:
+            asked.set_result(specimen)
+
     def _set_schedule(self, schedule: Choice) -> None:
         self._schedule = schedule
         self._schedule_entry: ScheduleEntry = SCHEDULES[schedule.name]
         self._plateau = PlateauState() if self._schedule_entry.plateau else None
 
-    def _follow_schedule(self) -> None:
+    def _scheduled_rate(self) -> float:
+        """The learning rate of the next step."""
         if self._plateau is not None:
             factor = self._plateau.multiplier
         else:
             factor = self._schedule_entry.multiplier(
                 self.step, total=self._total, steps_per_epoch=self._per_epoch, params=self._schedule.params
             )
-        rate = self._base_rate * factor
+        return self._base_rate * factor
+
+    def _follow_schedule(self) -> None:
+        rate = self._scheduled_rate()
         if rate != self._rate:
             self._rate = rate
             set_hyperparameter(self._ready.optimizer, "learning_rate", rate)
