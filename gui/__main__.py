@@ -32,6 +32,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from gui.app import build_window
 
     window = build_window(options.theme)
+    if options.lesson is not None:
+        from engine.errors import InputError
+
+        try:
+            window.open_lesson(options.lesson, stage=options.stage)
+        except InputError as error:
+            sys.stderr.write(f"--lesson: {error}\n")
+            window.close()
+            return 2
     if options.size is not None:
         window.resize(*options.size)
     window.show()
@@ -50,6 +59,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="learnscope", description="Watch a neural network learn.")
     parser.add_argument("--screenshot", type=Path, metavar="FILE.png", help="press Start, save a picture, exit")
+    parser.add_argument("--lesson", metavar="NAME", help="open a lesson, by name or from a file")
+    parser.add_argument("--stage", type=int, default=1, metavar="N", help="of the lesson (default 1)")
     parser.add_argument("--seconds", type=float, default=5.0, help="before the picture (default 5)")
     parser.add_argument("--theme", choices=("light", "dark"), help="instead of the one chosen last")
     parser.add_argument("--size", type=_size, default=None, metavar="WxH", help="of the window, such as 1280x800")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import atexit
 import logging
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
@@ -22,6 +22,7 @@ from engine.datasets.library import Library
 from engine.errors import InputError
 from engine.events import Event, Failed
 from engine.files import write_atomically
+from engine.lessons.lesson import Lesson, save_lesson, stage_of
 from engine.preload import import_torch, share_cores, use_one_thread
 from gui.settings import Settings, save
 
@@ -449,6 +450,25 @@ class Bridge(QObject):
             except OSError as error:
                 return f"{path.name} could not be written: {error.strerror or error}."
             return f"The set-up was saved to {path.name}."
+
+        self._ask(self._slow, "setup", work)
+
+    def save_lesson(self, path: Path, config: RunConfig, *, title: str, text: str, tools: Sequence[str]) -> None:
+        """Write a lesson of one stage that runs `config`."""
+
+        def work(asked: _Asked) -> object:  # noqa: ARG001
+            lesson = Lesson(
+                name="saved",
+                title=title,
+                stages=(stage_of(config),),
+                tools={tool: {} for tool in tools},
+                text=text,
+            )
+            try:
+                save_lesson(path, lesson)
+            except OSError as error:
+                return f"{path.name} could not be written: {error.strerror or error}."
+            return f"The lesson was saved to {path.name}."
 
         self._ask(self._slow, "setup", work)
 

@@ -23,10 +23,14 @@ from gui import settings as stored
 from gui.bridge import FRAME, Bridge
 from gui.canvas_panel import CanvasPanel
 from gui.key_sheet import KeySheet
+from gui.lesson_dialog import LessonDialog, ask_for_lesson
+from gui.lesson_guide import LessonGuide, sentence_of
+from gui.lesson_panel import LessonPanel
 from gui.refresh import RefreshBudget
 from gui.run_state import RunState
 from gui.run_toolbar import SPEEDS, RunToolbar
 from gui.theme import THEMES, Theme
+from gui.tools import ToolDocks
 from gui.views.curves import CurvesView
 from gui.views.dataset_preview import DatasetPreviewView
 from gui.views.filters import FiltersView
@@ -36,6 +40,7 @@ from gui.views.run_table import RunNote, RunTable
 from gui.views.schedule_preview import SchedulePreview
 from gui.views.setup_panel import SetupPanel
 from gui.views.status_line import StatusLine
+from gui.window_bench import WindowBench
 from gui.window_menu import WindowMenu
 
 if TYPE_CHECKING:
@@ -43,7 +48,7 @@ if TYPE_CHECKING:
 
 SAVE_AFTER = 1000  # ms without another change before the settings are written
 FILTERS_EVERY = 480  # ms while training: pictures change more slowly than curves and cost more
-LAYOUT = 2  # of the docks; another one when a panel is added or renamed
+LAYOUT = 3  # of the docks; another one when a panel is added or renamed
 
 
 class MainWindow(QMainWindow):
@@ -97,6 +102,7 @@ class MainWindow(QMainWindow):
         self.filters = FiltersView(theme)
         self.canvas = CanvasPanel(theme)
         self.runs = RunTable()
+        self.lesson_panel = LessonPanel(theme)
         self.notice = Notice(theme)
         self.status_line = StatusLine()
         self.statusBar().setSizeGripEnabled(False)
@@ -109,9 +115,25 @@ class MainWindow(QMainWindow):
                 ("filters", "Filters", self.filters),
                 ("canvas", "Canvas", self.canvas),
                 ("runs", "Runs", self.runs),
+                ("lesson", "Lesson", self.lesson_panel),
             )
         }
-        self.menu = WindowMenu(self.toolbar.menu, self, self.docks, share=settings.watching_budget)
+        self.bench = WindowBench(
+            bridge=self.bridge, setup=self.setup, canvas=self.canvas, run_state=self.run_state, say=self.say
+        )
+        self.tools = ToolDocks(self, self.bench, theme)
+        self.guide = LessonGuide(
+            self,
+            panel=self.lesson_panel,
+            dock=self.docks["lesson"],
+            docks=self.docks,
+            tools=self.tools,
+            setup=self.setup,
+            toolbar=self.toolbar,
+            busy=lambda: self.bridge.running,
+            say=self.say,
+        )
+        self.menu = WindowMenu(self.toolbar.menu, self, self.docks, self.tools.docks, share=settings.watching_budget)
         self.resize(1280, 800)
         self._arrange()
         self._save_soon = QTimer(self, singleShot=True, interval=SAVE_AFTER)
@@ -154,8 +176,11 @@ class MainWindow(QMainWindow):
         self.splitDockWidget(docks["curves"], docks["canvas"], Qt.Orientation.Horizontal)
         self.splitDockWidget(docks["curves"], docks["filters"], Qt.Orientation.Vertical)
         self.tabifyDockWidget(docks["filters"], docks["runs"])
+        self.tabifyDockWidget(docks["setup"], docks["lesson"])
         for name, dock in docks.items():
-            dock.setVisible(name != "runs")
+            dock.setVisible(name not in ("runs", "lesson"))
+        self.tools.arrange(self, docks["filters"])
+        docks["setup"].raise_()
         self._size_docks()
 
     def _size_docks(self) -> None:
@@ -199,6 +224,10 @@ class MainWindow(QMainWindow):
         self.filters.layer_chosen.connect(self._ask_filters)
         self.filters.options_changed.connect(self._save_later)
         self.docks["filters"].visibilityChanged.connect(self._ask_filters)
+        self.tools.opened.connect(self._on_tool_opened)
+        self.guide.progressed.connect(self._save_later)
+        self.guide.open_wanted.connect(lambda: ask_for_lesson(self, self._open_lesson))
+        self.guide.save_wanted.connect(lambda: LessonDialog(self, self._save_lesson).open())
         menu = self.menu
         menu.weights_path.connect(self._save_weights)
         menu.setup_path.connect(self._save_setup)
@@ -270,6 +299,7 @@ class MainWindow(QMainWindow):
             optimizer=f"{config.optimizer.name} {config.optimizer.params.get('learning_rate', '')}",
             seed=config.training.seed,
         )
+        self.guide.begin_run()
         self.bridge.start(config, steps=steps)
         self._on_events([Preparing("Starting")])
         self._redraw()
@@ -279,6 +309,7 @@ class MainWindow(QMainWindow):
         if not events:
             return
         self.run_state.apply(events)
+        self.guide.take(events)
         if self.run_state.status != before:
             self._show_state()
         for event in events:
@@ -324,6 +355,7 @@ class MainWindow(QMainWindow):
             self._ask_filters()
             self._asked.start()
         self._ask_prediction()
+        self.tools.refresh()
         running = state.status in ("running", "paused")
         self.status_line.follow(state, cost=self.budget.cost if running else None, note=self._note)
 
@@ -355,6 +387,7 @@ class MainWindow(QMainWindow):
             self.layer_view.set_message(_sentence(error))
             return
         self.schedule_view.set_config(config)
+        self.tools.refresh()
         if not self.bridge.ready:
             return
         if self._dataset != config.dataset:
@@ -397,6 +430,7 @@ class MainWindow(QMainWindow):
         )
         self.filters.set_layers(live.layers)
         self.canvas.set_dataset(live.info)
+        self.tools.refresh()
         self._ask_filters()
         self._ask_prediction()
 
@@ -444,6 +478,32 @@ class MainWindow(QMainWindow):
         config = self._config()
         if config is not None and config.dataset_info().is_image:
             self.bridge.pick_sample(config.dataset, number=random.randrange(1_000_000))
+
+    # Lessons and tools
+
+    def open_lesson(self, name: str, *, stage: int = 1) -> None:
+        """Open a lesson by name or file. Raises InputError."""
+        self.guide.open(name, stage=stage)
+
+    def _open_lesson(self, path: Path) -> None:
+        try:
+            self.open_lesson(str(path))
+        except InputError as error:
+            self.say(sentence_of(error))
+
+    def _save_lesson(self, path: Path, title: str, text: str) -> None:
+        config = self._config()
+        if config is None:
+            self.say("The set-up has a mistake; mend it before saving it as a lesson.")
+            return
+        shown = [name for name, dock in self.tools.docks.items() if not dock.isHidden()]
+        self.bridge.save_lesson(path, config, title=title, text=text, tools=shown)
+
+    def _on_tool_opened(self, name: str) -> None:
+        """A tool that has never been seen gets more than half of the middle's height."""
+        docks = [self.docks["curves"], self.tools.docks[name]]
+        if docks[1].height() < 0.45 * self.height() and not docks[1].isFloating():
+            self.resizeDocks(docks, [int(self.height() * 0.36), int(self.height() * 0.54)], Qt.Orientation.Vertical)
 
     # Files
 
@@ -498,12 +558,15 @@ class MainWindow(QMainWindow):
             self.curves,
             self.filters,
             self.canvas,
+            self.lesson_panel,
+            self.tools,
         ):
             view.set_theme(self.theme)
 
     def _restore(self) -> None:
         saved = self.settings
         self.setup.restore(saved.choices)
+        self.guide.done = saved.lessons_done
         self.curves.set_choices(saved.curves)
         self.filters.set_mode("change" if saved.filter_mode == "change" else "values")
         self.filters.set_scale("each" if saved.filter_scale == "each" else "shared")
@@ -527,6 +590,7 @@ class MainWindow(QMainWindow):
             curves=self.curves.choices(),
             filter_mode=self.filters.mode(),
             filter_scale=self.filters.scale(),
+            lessons_done=self.guide.done,
         )
 
     def _save_later(self, *_: object) -> None:

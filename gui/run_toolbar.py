@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from PySide6.QtCore import Qt, Signal
@@ -60,6 +61,7 @@ class RunToolbar(QToolBar):
 
     Attributes:
         menu: the window's menu, filled by the window.
+        lessons: the menu of lessons, filled when it is about to show.
 
     Args:
         window: whose keys these are.
@@ -96,6 +98,14 @@ class RunToolbar(QToolBar):
         spacer = QWidget()
         spacer.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
         self.addWidget(spacer)
+        self.lessons = QMenu(self)
+        self.lessons.setObjectName("lessons_menu")
+        self.lessons.setToolTipsVisible(True)
+        self._lessons_button = self._button("lessons", "Lessons", Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
+        self._lessons_button.setToolTip("The tutorials as set-ups to run, change and look into (Alt+L)")
+        self._lessons_button.setShortcut(QKeySequence("Alt+L"))
+        self._lessons_button.setMenu(self.lessons)
+        self._lessons_button.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
         self.menu = QMenu(self)
         self.menu.setObjectName("window_menu")
         self._menu_button = self._button("menu", "Menu", Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
@@ -169,12 +179,24 @@ class RunToolbar(QToolBar):
     def set_speed_place(self, place: int) -> None:
         self._speed.setValue(place)
 
+    def set_speed(self, speed: float | None) -> None:
+        """The slider's nearest place to `speed` steps a second; None is full speed."""
+        if speed is None:
+            self._speed.setValue(len(SPEEDS) - 1)
+            return
+        nearest = min((abs(math.log(known / speed)), place) for place, known in enumerate(SPEEDS) if known is not None)
+        self._speed.setValue(nearest[1])
+
+    def show_speed_slider(self, shown: bool) -> None:
+        self._speed_action.setVisible(shown)
+
     # Looks
 
     def set_theme(self, theme: Theme) -> None:
         self._theme = theme
         self._set_icons()
         for button, drawing in (
+            (self._lessons_button, "lessons"),
             (self._menu_button, "settings"),
             (self._theme_button, "theme"),
             (self._keys_button, "help"),
@@ -225,7 +247,7 @@ class RunToolbar(QToolBar):
         title.setBuddy(slider)
         for widget in (title, slider, self._speed_text):
             row.addWidget(widget)
-        self.addWidget(box)
+        self._speed_action = self.addWidget(box)
         self._show_speed(SPEEDS[-1])
         return slider
 

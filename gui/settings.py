@@ -31,6 +31,7 @@ class Settings:
         filter_mode: `values` or `change`.
         filter_scale: `shared` or `each`.
         last_folder: where the last file dialog was.
+        lessons_done: `name:stage` of every lesson's stage that was completed.
     """
 
     theme: str = "system"
@@ -44,6 +45,7 @@ class Settings:
     filter_mode: str = "values"
     filter_scale: str = "shared"
     last_folder: str = ""
+    lessons_done: tuple[str, ...] = ()
 
 
 def _one_of(*words: str) -> Callable[[object], bool]:
@@ -70,6 +72,7 @@ _SOUND: Mapping[str, Callable[[object], bool]] = {
     "filter_mode": _one_of("values", "change"),
     "filter_scale": _one_of("shared", "each"),
     "last_folder": _text,
+    "lessons_done": lambda value: isinstance(value, list) and all(isinstance(each, str) for each in value),
 }
 
 
@@ -91,6 +94,8 @@ def load(folder: Path | None = None) -> Settings:
     sound = {
         name: saved[name] for name in (f.name for f in fields(Settings)) if name in saved and _SOUND[name](saved[name])
     }
+    if "lessons_done" in sound:
+        sound["lessons_done"] = tuple(sound["lessons_done"])
     return Settings(**sound)
 
 

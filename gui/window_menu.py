@@ -10,8 +10,17 @@ from PySide6.QtCore import QObject, Qt, Signal, SignalInstance
 from PySide6.QtGui import QAction, QActionGroup, QKeySequence
 from PySide6.QtWidgets import QDockWidget, QFileDialog, QMainWindow, QMenu, QWhatsThis, QWidget
 
+from gui.tools import TOOLS
+
 BUDGETS = {"1 %": 0.01, "2 %": 0.02, "5 %": 0.05, "10 %": 0.1, "25 %": 0.25}  # shares of the time
-KEYS = {"setup": "Ctrl+1", "curves": "Ctrl+2", "filters": "Ctrl+3", "canvas": "Ctrl+4", "runs": "Ctrl+R"}
+KEYS = {
+    "setup": "Ctrl+1",
+    "curves": "Ctrl+2",
+    "filters": "Ctrl+3",
+    "canvas": "Ctrl+4",
+    "runs": "Ctrl+R",
+    "lesson": "Ctrl+L",
+}
 
 
 class WindowMenu(QObject):
@@ -30,10 +39,18 @@ class WindowMenu(QObject):
     undo = Signal()
     sample = Signal()
 
-    def __init__(self, menu: QMenu, window: QMainWindow, docks: Mapping[str, QDockWidget], *, share: float) -> None:
+    def __init__(
+        self,
+        menu: QMenu,
+        window: QMainWindow,
+        docks: Mapping[str, QDockWidget],
+        tools: Mapping[str, QDockWidget],
+        *,
+        share: float,
+    ) -> None:
         super().__init__(window)
         self._window = window
-        self._docks = docks
+        self._docks = {**docks, **tools}
         menu.setToolTipsVisible(True)
         self._add(menu, "Open a set-up …", "Ctrl+O", self._open, "Go back to a set-up that was saved as JSON.")
         self._add(menu, "Save the set-up …", "Ctrl+Shift+S", self._save_setup, "As JSON, for --config and for others.")
@@ -46,9 +63,14 @@ class WindowMenu(QObject):
             action = dock.toggleViewAction()
             action.setObjectName(f"show_{name}")
             panels.addAction(action)
-            keys = KEYS[name]
-            action.setToolTip(f"Show or hide this panel; {keys} goes to it.")
-            self._key(keys, partial(self._go_to, dock))
+            self._add_panel(action, dock, KEYS[name])
+        panels.addSeparator()
+        for tool in TOOLS:
+            dock = tools[tool.name]
+            action = dock.toggleViewAction()
+            action.setObjectName(f"show_{tool.name}")
+            panels.addAction(action)
+            self._add_panel(action, dock, tool.key)
         panels.addSeparator()
         self._add(panels, "Back to the first layout", "", self.reset_layout.emit, "Every panel where it was at first.")
         self._add_budgets(menu.addMenu("Watching may cost"), share)
@@ -58,6 +80,10 @@ class WindowMenu(QObject):
         self._key("C", self.clear_canvas.emit)
         self._key("Ctrl+Z", self.undo.emit)
         self._key("T", self.sample.emit)
+
+    def _add_panel(self, action: QAction, dock: QDockWidget, keys: str) -> None:
+        action.setToolTip(f"Show or hide this panel; {keys} goes to it.")
+        self._key(keys, partial(self._go_to, dock))
 
     def _add(self, menu: QMenu, text: str, keys: str, act: Callable[[], None], tip: str) -> None:
         action = QAction(text, self._window)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 from collections.abc import Collection, Mapping
 
-from PySide6.QtCore import Qt, QTimer, Signal
+from PySide6.QtCore import QCoreApplication, QEvent, Qt, QTimer, Signal
 from PySide6.QtGui import QStandardItemModel
 from PySide6.QtWidgets import QComboBox, QFrame, QHBoxLayout, QLabel, QScrollArea, QVBoxLayout, QWidget
 
@@ -223,8 +223,15 @@ class SetupPanel(QWidget):
         target: QWidget = section.combo or section
         if section.form is not None and name in section.form:
             target = section.form.field(name)
+        # What the error unfolded has its place only once the layouts were made anew.
+        QCoreApplication.sendPostedEvents(None, QEvent.Type.LayoutRequest.value)
         self._scroll.ensureWidgetVisible(target, PANEL_MARGIN, 12 * SPACING)
         target.setFocus(Qt.FocusReason.OtherFocusReason)
+
+    def hide_parts(self, parts: Collection[str]) -> None:
+        """Show every part but these; what is set in them stays."""
+        for part, section in self._sections.items():
+            section.setVisible(part not in parts)
 
     def clear_errors(self) -> None:
         for section in self._sections.values():
