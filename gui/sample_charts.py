@@ -15,6 +15,7 @@ from gui import numbers
 from gui.theme import FONT_SMALL, LIGHT, SPACING, Theme
 
 GAP = 2  # px between thumbnails
+TINY = 8  # px, side of pictures up to which each pixel is shown as a square
 BARS_HEIGHT = 56  # px
 CAPTION_HEIGHT = 14  # px, one line in the small font
 MARK = 2.5  # px, half of a point's mark
@@ -96,8 +97,9 @@ class PictureGrid(Chart):
 
     def paintEvent(self, event: QPaintEvent, /) -> None:  # noqa: ARG002
         painter = QPainter(self)
-        painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
         for square, picture in zip(self._squares(), self._pictures, strict=False):
+            tiny = max(picture.width(), picture.height()) <= TINY
+            painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, not tiny)
             painter.drawPixmap(square, picture)
         painter.end()
 
