@@ -138,8 +138,9 @@ class PatternTools(QWidget):
         upper.addStretch(1)
         upper.addWidget(self._spin)
         middle.addWidget(self._slider, 1)
-        middle.addWidget(self._eraser)
-        for button in (self._undo, self._clear, self._copy, self._paste):
+        for button in (self._eraser, self._undo, self._clear):
+            middle.addWidget(button)
+        for button in (self._copy, self._paste):
             lower.addWidget(button)
         lower.addStretch(1)
         lower.addWidget(self._sample)
