@@ -6,6 +6,7 @@ import atexit
 import logging
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from engine.datasets.data import Dataset
+    from engine.inspection.microscope import Specimen
     from engine.live import LiveNetwork
     from engine.tuning import Tuner
 
@@ -204,6 +206,7 @@ class Bridge(QObject):
     saved = Signal(str)
     problem = Signal(str)
     shut_down = Signal()
+    _examined = Signal(object)
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -230,6 +233,7 @@ class Bridge(QObject):
             answerer.progressed.connect(self._on_progressed)
             answerer.finished.connect(self._on_thread_finished)
             answerer.start()
+        self._examined.connect(self._on_examined)
         self._timer = QTimer(self, interval=FRAME, timerType=Qt.TimerType.PreciseTimer)
         self._timer.timeout.connect(self._on_timer)
         atexit.register(self._wait)
@@ -503,6 +507,23 @@ class Bridge(QObject):
 
         self._ask(self._tools, _TOOL + kind, work)
 
+    def examine(self, config: RunConfig, done: Callable[[Specimen], None], failed: Callable[[str], None]) -> None:
+        """See `Workbench.examine`; without a run the network is that of `config`."""
+        if self._run is not None:
+            asked = self._control.examine()
+            asked.add_done_callback(lambda found: self._examined.emit(partial(_deliver, found, done, failed)))
+            return
+        library = self._kept.library
+
+        def job() -> Specimen:
+            from engine.inspection.specimen import specimen_of
+
+            if self._run is not None:
+                raise InputError("microscope", "a run has begun meanwhile", "take its next batch instead")
+            return specimen_of(config, library)
+
+        self.compute("examine", job, done, failed)
+
     def live(self) -> LiveNetwork | None:
         """The network that answers now; from any thread."""
         return self._answering()
@@ -621,8 +642,13 @@ class Bridge(QObject):
         if kind == "preview" and number == self._numbers.get(kind):
             self.preview_progressed.emit(what, done)
 
+    def _on_examined(self, deliver: Callable[[], None]) -> None:
+        if not self._shutting_down:
+            deliver()
+
     def _on_run_finished(self) -> None:
         run, self._run = self._run, None
+        self._control.end_examinations(InputError("microscope", "the run ended before its next step was examined"))
         self._timer.stop()
         self._announce(self._control.live)
         if run is not None:
@@ -642,6 +668,18 @@ class Bridge(QObject):
         if self._shutting_down and not self._threads:
             atexit.unregister(self._wait)
             self.shut_down.emit()
+
+
+def _deliver(found: Future[Specimen], done: Callable[[Specimen], None], failed: Callable[[str], None]) -> None:
+    """Tell what the run answered."""
+    error = found.exception(timeout=0)
+    if error is None:
+        done(found.result(timeout=0))
+    elif isinstance(error, InputError):
+        failed(error.sentence)
+    else:
+        logging.getLogger(__name__).error("the next step could not be copied", exc_info=error)
+        failed(f"The next step could not be copied: {error}")
 
 
 def _same_network(one: RunConfig, other: RunConfig) -> bool:
