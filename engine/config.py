@@ -220,7 +220,8 @@ def make_config(
     """A checked RunConfig.
 
     Args:
-        picks: entry names by part, such as `{"network": "lenet5"}`. What is missing comes from the network's recipe.
+        picks: entry names by part, such as `{"network": "lenet5"}`. What is missing comes from the network's recipe,
+            and where its loss does not fit the dataset, the first that does takes its place.
         settings: values by `part.param`, such as `{"optimizer.learning_rate": 0.01}`. What is missing comes from the
             recipe, where its entry is the one picked, else from the entry's defaults.
         initial_parameters: see RunConfig.
@@ -250,6 +251,8 @@ def make_config(
     choices = {}
     for part, catalog in CATALOGS.items():
         name = picks.get(part, recipes[part][0])
+        if part == "loss" and part not in picks:
+            name = _fitting_loss(name, choices["dataset"])
         entry = catalog[name]
         defaults = recipes[part][1] if name == recipes[part][0] else {}
         choices[part] = Choice(name=name, params=entry.resolve({**defaults, **given[part]}, part=part))
@@ -270,6 +273,12 @@ def make_config(
     )
     check_config(config)
     return config
+
+
+def _fitting_loss(name: str, dataset: Choice) -> str:
+    """`name` where that loss fits the dataset, else the first that does: mean squared error for numbers as targets."""
+    info = DATASETS[dataset.name].info(dataset.params)
+    return next((loss.name for loss in (LOSSES[name], *LOSSES) if not loss.refuses(info)), name)
 
 
 def check_config(config: RunConfig) -> None:

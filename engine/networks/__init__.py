@@ -67,7 +67,7 @@ def _image_shape(info: DatasetInfo, _params: Params, *, name: str, label: str) -
         any_shape = ["mnist_mlp", "mlp", SINGLE_CONV.name]
     else:
         problem = f"{label} needs images and {info.label} has {math.prod(info.shape)} numbers a sample"
-        any_shape = ["mnist_mlp", "mlp"]
+        any_shape = ["mnist_mlp", "mlp", "linear"]
     fitting = [*any_shape, *(other for other, least in SMALLEST_SIDE.items() if least <= side)]
     raise InputError("network", problem, "these fit: " + ", ".join(fitting))
 

@@ -41,7 +41,7 @@ def fit_single_conv(info: DatasetInfo, params: Params) -> Shape:
         raise InputError(
             "network",
             f"{LABEL} needs images and {info.label} has {math.prod(info.shape)} numbers a sample",
-            "these fit: mnist_mlp, mlp",
+            "these fit: mnist_mlp, mlp, linear",
         )
     _kernels(info.shape, len(info.classes) or info.targets, params)
     return info.shape

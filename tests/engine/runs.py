@@ -39,9 +39,10 @@ def tiny(entry: DatasetEntry) -> DatasetEntry:
         yield Preparing("Making samples")
         info = entry.info(params)
         generator = torch.Generator().manual_seed(0)
+        dtype = torch.float32 if info.raw else torch.uint8
         splits = [
             Samples(
-                torch.randint(256, (size, *info.shape), dtype=torch.uint8, generator=generator),
+                torch.randint(256, (size, *info.shape), dtype=dtype, generator=generator),
                 torch.randint(len(info.classes), (size,), generator=generator),
             )
             for size in (TRAIN, VALIDATION if info.validation_size else 0, TEST)

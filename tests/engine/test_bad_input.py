@@ -169,7 +169,7 @@ class TestFiles:
         (tmp_path / name).write_bytes(b"" if damage is bytes else damage(whole))
         damaged = replace(DATASETS["mnist"], load=lambda params: load_mnist(params, folder=tmp_path))
         monkeypatch.setattr(
-            "engine.training.Library", lambda: Library(catalog=Catalog("dataset", DatasetEntry, [damaged]))
+            "engine.datasets.library.Library", lambda: Library(catalog=Catalog("dataset", DatasetEntry, [damaged]))
         )
         line = answer(capsys, "--network", "mnist_mlp", "--threads", "1")
         assert line.startswith(f"dataset: {name} ")

@@ -190,7 +190,7 @@ def test_other_packages_add_entries_of_the_right_kind_but_replace_none(monkeypat
             _Point(Entry(name="other", label="Of another kind", summary="")),
         ]
     }
-    monkeypatch.setattr("engine.catalog.entry_points", lambda *, group: found[group])
+    monkeypatch.setattr("engine.catalog.announced", lambda group: found[group])
     catalog = Catalog("shape", _Special, [ours], group="learnscope.test")
     assert [entry.name for entry in catalog] == ["ours", "theirs"]
     assert catalog["ours"] is ours

@@ -85,11 +85,18 @@ class TestJson:
     def test_of_every_network_on_every_dataset_it_fits(self, dataset: str, network: str) -> None:
         info, picks = DATASETS[dataset].info({}), {"dataset": dataset, "network": network}
         too_small = info.is_image and min(info.shape[1:]) < SMALLEST_SIDE.get(network, 1)
-        if too_small or (not info.is_image and network not in ("mlp", "mnist_mlp")):
-            with pytest.raises(InputError, match=r"^network: .* needs images"):
+        misfit = ""
+        if too_small or (not info.is_image and network not in ("mlp", "mnist_mlp", "linear")):
+            misfit = "needs images"
+        elif info.is_image and network == "linear":
+            misfit = f"takes points and {info.label} holds images; these fit: "
+        if misfit:
+            with pytest.raises(InputError, match=rf"^network: .* {misfit}"):
                 make_config(picks)
             return
         config = make_config(picks)
+        recipe = NETWORKS[network].recipe
+        assert config.loss.name == (recipe.loss if info.classes else "mse")
         assert config_from_json(config.to_json(), source="x") == config
         assert config.training.batch_size <= info.train_size
 

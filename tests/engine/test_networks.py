@@ -235,14 +235,17 @@ def test_mlp_refuses_what_it_cannot_be(given: dict[str, object], field: str) -> 
     assert caught.value.accepted
 
 
-@pytest.mark.parametrize("name", ["lenet5", "lenet3", "fast_cnn", "resnet18"])
+@pytest.mark.parametrize("name", ["lenet5", "lenet3", "fast_cnn", "resnet18", "single_conv"])
 def test_convolutions_refuse_points_and_name_what_fits(name: str) -> None:
+    points = info_of((2,), classes=2)
     with pytest.raises(InputError) as caught:
-        NETWORKS[name].fit(info_of((2,), classes=2), {})
+        NETWORKS[name].fit(points, {})
     assert caught.value.field == "network"
     assert "needs images" in caught.value.problem
     assert "Made-up" in caught.value.problem
-    assert caught.value.accepted == "these fit: mnist_mlp, mlp"
+    assert caught.value.accepted == "these fit: mnist_mlp, mlp, linear"
+    for fitting in ("mnist_mlp", "mlp", "linear"):
+        assert NETWORKS[fitting].fit(points, NETWORKS[fitting].resolve({}, part="network")) == (2,)
 
 
 @pytest.mark.parametrize(
@@ -295,7 +298,9 @@ def test_resnet_s_stem_follows_the_size_of_the_images(channels: int, side: int) 
 
 @pytest.mark.parametrize("entry", tuple(NETWORKS), ids=lambda entry: entry.name)
 def test_every_recipe_is_a_set_up_that_can_be_run(entry: NetworkEntry) -> None:
-    config = make_config({"network": entry.name})
+    dataset = "circles" if entry.name == "linear" else "mnist"  # it takes points, no images
+    config = make_config({"network": entry.name, "dataset": dataset})
+    assert (config.optimizer.name, config.loss.name) == (entry.recipe.optimizer, entry.recipe.loss)
     expected: dict[str, ParamValue] = dict(entry.recipe.optimizer_params)
     assert {name: config.optimizer.params[name] for name in expected} == expected
     assert config.training.epochs == entry.recipe.epochs

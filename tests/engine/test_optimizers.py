@@ -18,6 +18,7 @@ from engine.catalog import ParamValue
 from engine.errors import InputError
 from engine.optimizers import OPTIMIZERS
 from engine.optimizers.optimizer import OptimizerEntry, hyperparameter, set_hyperparameter
+from engine.optimizers.rule_entries import RULES
 
 each_entry = pytest.mark.parametrize("entry", tuple(OPTIMIZERS), ids=lambda entry: entry.name)
 
@@ -142,7 +143,7 @@ def test_the_catalogue_has_all_optimizers_and_imports_no_torch() -> None:
         "import sys, engine.optimizers as o; assert 'torch' not in sys.modules; print(*[e.name for e in o.OPTIMIZERS])"
     )
     names = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=True).stdout.split()
-    assert names == [name for name, *_ in CASES] + ["muon"]
+    assert names == [*(name for name, *_ in CASES), "muon", *(entry.name for entry in RULES)]
 
 
 @pytest.mark.parametrize(("name", "settings", "torchs", "arguments"), CASES, ids=[case[0] for case in CASES])
