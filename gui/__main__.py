@@ -32,6 +32,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from gui.app import build_window
 
     window = build_window(options.theme)
+    if options.size is not None:
+        window.resize(*options.size)
+    window.show()
     if options.lesson is not None:
         from engine.errors import InputError
 
@@ -41,9 +44,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
             sys.stderr.write(f"--lesson: {error}\n")
             window.close()
             return 2
-    if options.size is not None:
-        window.resize(*options.size)
-    window.show()
     signal.signal(signal.SIGINT, lambda *_: window.close())
     waking = QTimer(interval=200)  # Python sees Ctrl-C only when it runs
     waking.timeout.connect(lambda: None)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from PySide6.QtCore import QObject, Signal
+from PySide6.QtCore import QObject, QTimer, Signal
 from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QDockWidget, QMenu
 
@@ -93,7 +93,7 @@ class LessonGuide(QObject):
         self._show()
         self._take_setup(config)
         self._dock.show()
-        self._dock.raise_()
+        QTimer.singleShot(0, self._dock, self._dock.raise_)  # a tab comes to the front only once it is laid out
         self.opened.emit()
 
     def leave(self) -> None:
