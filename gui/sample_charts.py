@@ -15,6 +15,7 @@ from gui import numbers
 from gui.theme import FONT_SMALL, LIGHT, SPACING, Theme
 
 GAP = 2  # px between thumbnails
+LARGEST = 64  # px, side of a thumbnail where there are few
 TINY = 8  # px, side of pictures up to which each pixel is shown as a square
 BARS_HEIGHT = 56  # px
 CAPTION_HEIGHT = 14  # px, one line in the small font
@@ -54,6 +55,8 @@ class Chart(QWidget):
 
 class PictureGrid(Chart):
     """Pictures in rows of equal squares that fill the width; what does not fit in `rows` rows is left out.
+
+    A few pictures stand at the left, in squares of `LARGEST` px.
 
     Args:
         rows: at most so many.
@@ -110,14 +113,15 @@ class PictureGrid(Chart):
             return (0, 0, 0)
         columns = max(1, min(count, (width + GAP) // (self._smallest + GAP)))
         rows = min(self._rows, -(-count // columns))
-        return (columns, rows, (width + GAP) // columns - GAP)
+        return (columns, rows, min((width + GAP) // columns - GAP, LARGEST))
 
     def _squares(self) -> list[QRect]:
         columns, rows, side = self._layout(self.width())
         if not columns:
             return []
         side = min(side, self.height()) if rows == 1 else side
-        pitch = (self.width() + GAP) / columns if rows > 1 or columns == len(self._pictures) else side + GAP
+        fills = rows > 1 or columns == len(self._pictures)
+        pitch = min((self.width() + GAP) / columns, side + 4 * GAP) if fills else side + GAP
         shown = min(len(self._pictures), columns * rows)
         return [QRect(round(i % columns * pitch), i // columns * (side + GAP), side, side) for i in range(shown)]
 

@@ -14,7 +14,7 @@ from pytestqt.qtbot import QtBot
 from engine.datasets.data import DatasetInfo
 from engine.datasets.preview import DatasetPreview
 from gui.numbers import THIN
-from gui.sample_charts import ClassCounts, PictureGrid, ScatterPlot, to_image
+from gui.sample_charts import LARGEST, ClassCounts, PictureGrid, ScatterPlot, to_image
 from gui.theme import DARK, LIGHT
 from gui.views.dataset_preview import DatasetPreviewView, first_of_each, split_sizes, summary
 
@@ -199,3 +199,22 @@ def test_pictures_become_images_of_their_own() -> None:
     colour[:] = 0
     assert (image.width(), image.height()) == (3, 2)
     assert QColor(image.pixel(1, 0)) == QColor(10, 20, 30)
+
+
+def test_classes_without_samples_are_told(view: DatasetPreviewView) -> None:
+    preview = replace(images(), counts=np.array([[4, 3, 0, 0], [1, 1, 0, 0], [2, 2, 0, 0]]))
+    view.set_preview(preview)
+    assert words(view, "dataset_summary").endswith("4 classes, 2 with samples")
+
+
+def test_pixels_of_tiny_pictures_stay_sharp(qtbot: QtBot) -> None:
+    grid = PictureGrid(rows=1, smallest=20)
+    qtbot.addWidget(grid)
+    grid.resize(280, 64)
+    checks = np.indices((4, 4)).sum(axis=0) % 2 * 255
+    grid.set_pictures(checks[None].astype(np.uint8), ["checks"])
+    grid.show()
+    shot = grid.grab().toImage()
+    side = LARGEST * shot.devicePixelRatio()
+    greys = {shot.pixelColor(x, y).red() for x in range(int(side)) for y in range(int(side))}
+    assert greys == {0, 255}
