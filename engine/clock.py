@@ -8,11 +8,11 @@ from contextlib import contextmanager
 
 
 class Clock:
-    """Starts when made. All times in seconds."""
+    """Starts when made, with what has been spent before. All times in seconds."""
 
-    def __init__(self) -> None:
-        self._start = time.perf_counter()
-        self._evaluating = 0.0
+    def __init__(self, *, seconds: float = 0.0, evaluating: float = 0.0) -> None:
+        self._start = time.perf_counter() - seconds
+        self._evaluating = evaluating
 
     def seconds(self) -> float:
         """Since the start, pauses left out."""

@@ -10,6 +10,11 @@ from typing import TYPE_CHECKING, NamedTuple
 import torch
 from torch import Tensor
 
+from engine.checkpoint import Checkpoint, caution, restore, take_checkpoint
+from engine.checkpoint_file import refused
+from engine.checkpoint_folder import LATEST
+from engine.checkpoint_manifest import Kept, Progress
+from engine.checkpoint_writer import CheckpointWriter
 from engine.clock import Clock
 from engine.config import Choice, RunConfig
 from engine.control import Change, RunControl, ScheduleChange
@@ -77,11 +82,29 @@ class _Figures(NamedTuple):
 
 
 class Course:
-    """The course of one run, from the evaluation before the first step to the last event."""
+    """The course of one run, from the evaluation before the first step to the last event.
 
-    def __init__(self, config: RunConfig, control: RunControl, ready: Ready) -> None:
+    Args:
+        config, control: of the run.
+        ready: what it works with.
+        resume: where it goes on; None: it begins. Raises InputError where that does not fit.
+        writer: keeps its checkpoints, if any are kept.
+    """
+
+    def __init__(
+        self,
+        config: RunConfig,
+        control: RunControl,
+        ready: Ready,
+        *,
+        resume: Checkpoint | None = None,
+        writer: CheckpointWriter | None = None,
+    ) -> None:
         self.step = 0
         self._epoch = 0
+        self._closed = True  # the epoch's end has been told
+        self._told = False  # and so has the evaluation after an unfinished last epoch
+        self._loss_sum = 0.0  # of the epoch
         self._config = config
         self._control = control
         self._ready = ready
@@ -96,11 +119,17 @@ class Course:
         self._good, self._newer = Weights(ready.network), Weights(ready.network)
         self._best: Weights | None = None
         self._best_loss, self._waited = math.inf, 0
+        self._lowest = math.inf
+        self._interventions: list[Intervened] = []
         self._tracked = Tracked(ready.network)
         self._unread: list[_Unread] = []
         self._samples = 0
         self._cut_short = False  # an evaluation was stopped before its end
         self._clock = Clock()
+        self._writer = writer
+        self._resumed = resume
+        if resume is not None:
+            self._resume(resume)
 
     def events(self) -> Iterator[Event]:
         control, ready = self._control, self._ready
@@ -118,32 +147,49 @@ class Course:
             network=self._config.network.name,
             dataset=self._config.dataset.name,
             tracked=self._tracked.names,
+            resumed_from=self.step,
+            caution="" if self._resumed is None else caution(self._resumed, ready.device),
         )
         ready.network.train()
-        self._clock = Clock()
+        before = None if self._resumed is None else self._resumed.progress
+        self._clock = Clock(seconds=before.seconds, evaluating=before.evaluating) if before else Clock()
+        last: Event
         try:
             yield from self._course()
         except DivergedError as diverged:
-            yield self._failure(diverged)
+            last = self._failure(diverged)
         else:
-            yield self._finish()
+            if self._writer is not None and self._writer.policy.at_end and self.step:
+                self._submit((LATEST,))
+            last = self._finish()
+        if self._writer is not None:
+            self._writer.flush()
+            yield from self._writer.reports()
+        yield last
 
     def _course(self) -> Iterator[Event]:
         """The evaluations and the epochs, up to where the run ends. Raises DivergedError."""
-        if self._config.training.evaluate_first:
+        if self._config.training.evaluate_first and self._resumed is None:
             yield from self._evaluation()
-        while self.step < self._total and not self._control.stopping:
-            self._epoch += 1
+        patience = self._config.training.patience
+        while self._goes_on and not self._control.stopping and not (self._waited and self._waited >= patience):
+            if self._closed:
+                self._epoch += 1
+                self._closed, self._loss_sum = False, 0.0
             train_loss = yield from self._steps()
             if train_loss is None:
                 break
             yield from self._end_epoch(train_loss)
-            if self._waited and self._waited >= self._config.training.patience:
-                break
             self._control.epoch_ended()
         yield from self._read()
-        if self.step >= self._total and self.step % self._per_epoch:
+        if self.step >= self._total and self.step % self._per_epoch and not self._told:
             yield from self._evaluation()
+            self._told = not self._cut_short
+
+    @property
+    def _goes_on(self) -> bool:
+        """Whether there are steps to do, or an epoch whose steps are done and whose evaluation is not."""
+        return self.step < self._total or (not self._closed and self.step == self._epoch * self._per_epoch)
 
     def _steps(self) -> Generator[Event, None, float | None]:
         """The epoch's steps. Returns the mean loss over its samples, None where the run ended within the epoch."""
@@ -152,8 +198,9 @@ class Course:
         training, tracked = self._config.training, self._tracked
         order = data_order(size, seed=training.seed, epoch=self._epoch) if training.shuffle else torch.arange(size)
         order = order.to(ready.device.handle)
-        self._loss_sum = 0.0
-        for start in range(0, size, self._batch_size):
+        writer = self._writer
+        begun = self.step - (self._epoch - 1) * self._per_epoch  # steps of this epoch that are done
+        for start in range(begun * self._batch_size, size, self._batch_size):
             if self.step >= self._total:
                 return None
             if control.attention:
@@ -190,6 +237,11 @@ class Course:
                 yield from self._read()
                 self._good, self._newer = self._newer, self._good
                 self._newer.keep(step=self.step, epoch=self._epoch)
+            if writer is not None and writer.wants(self.step, seconds):
+                yield from self._read()
+                if writer.due(self.step, seconds):
+                    self._submit((LATEST,))
+                yield from writer.reports()
         yield from self._read()
         return self._loss_sum / size
 
@@ -242,7 +294,7 @@ class Course:
             old = self._schedule.name
             params = SCHEDULES[change.name].resolve(change.params, part="schedule")
             self._set_schedule(Choice(name=change.name, params=params))
-            yield Intervened(self.step, "schedule", old, change.name)
+            yield self._intervened("schedule", old, change.name)
             return
         optimizer = self._ready.optimizer
         old_value = self._base_rate if change.name == "learning_rate" else hyperparameter(optimizer, change.name)
@@ -250,7 +302,11 @@ class Course:
             self._base_rate = change.value  # follow_schedule hands it to the optimizer
         else:
             set_hyperparameter(optimizer, change.name, change.value)
-        yield Intervened(self.step, change.name, f"{old_value:g}", f"{change.value:g}")
+        yield self._intervened(change.name, f"{old_value:g}", f"{change.value:g}")
+
+    def _intervened(self, name: str, old: str, new: str) -> Intervened:
+        self._interventions.append(Intervened(self.step, name, old, new))
+        return self._interventions[-1]
 
     def _show(self, asked: Future[Specimen], batch: Tensor) -> None:
         """Hand over a copy of what the step with `batch` needs. A copy that fails is not the run's failure."""
@@ -344,6 +400,68 @@ class Course:
                 self._best.keep(step=self.step, epoch=self._epoch)
             else:
                 self._waited += 1
+        self._closed = True
+        best = watched < self._lowest
+        self._lowest = min(watched, self._lowest)
+        if self._writer is not None:
+            self._submit(self._writer.policy.after_epoch(self._epoch, best=best))
+            yield from self._writer.reports()
+
+    # Checkpoints.
+
+    def _submit(self, names: tuple[str, ...]) -> None:
+        """Have this moment written to the files called `names`; every loss must have been read."""
+        assert self._writer is not None
+        self._writer.submit(names, self._checkpoint, step=self.step, seconds=self._clock.seconds())
+
+    def _checkpoint(self) -> Checkpoint:
+        def kept(weights: Weights) -> Kept:
+            return Kept(step=weights.step, epoch=weights.epoch)
+
+        progress = Progress(
+            step=self.step,
+            epoch=self._epoch,
+            closed=self._closed,
+            told=self._told,
+            loss_sum=self._loss_sum,
+            samples=self._samples,
+            base_rate=self._base_rate,
+            schedule=self._schedule,
+            plateau=self._plateau,
+            lowest=_finite(self._lowest),
+            best_loss=_finite(self._best_loss),
+            waited=self._waited,
+            best=None if self._best is None else kept(self._best),
+            good=kept(self._good),
+            newer=kept(self._newer),
+            seconds=self._clock.seconds(),
+            evaluating=self._clock.seconds() - self._clock.updating(),
+            interventions=tuple(self._interventions),
+        )
+        copies = {"best": self._best, "good": self._good, "newer": self._newer}
+        return take_checkpoint(self._config, self._ready, progress, copies)
+
+    def _resume(self, checkpoint: Checkpoint) -> None:
+        """Be where `checkpoint` was taken; torch's random state is set last. Raises InputError."""
+        was = checkpoint.progress
+        within = was.step - (was.epoch - 1) * self._per_epoch
+        if was.epoch and not (0 < within <= self._per_epoch and was.closed <= (within == self._per_epoch)):
+            raise refused(f"step {was.step:,} is not in epoch {was.epoch:,} of this dataset and batch size")
+        if was.step > self._total:
+            raise refused(f"it is of step {was.step:,}, and this run has {self._total:,}", "more epochs or steps")
+        copies = {"good": self._good, "newer": self._newer}
+        if was.best is not None:
+            copies["best"] = self._best = Weights(self._ready.network)
+        restore(checkpoint, self._config, self._ready, copies)
+        self.step, self._epoch, self._closed = was.step, was.epoch, was.closed
+        self._told = was.told and self.step >= self._total  # it may have more to do now
+        self._loss_sum, self._samples = was.loss_sum, was.samples
+        self._base_rate, self._rate = was.base_rate, hyperparameter(self._ready.optimizer, "learning_rate")
+        self._set_schedule(was.schedule)
+        self._plateau = was.plateau
+        self._lowest = math.inf if was.lowest is None else was.lowest
+        self._best_loss, self._waited = math.inf if was.best_loss is None else was.best_loss, was.waited
+        self._interventions = list(was.interventions)
 
     # At the end.
 
@@ -375,3 +493,7 @@ class Course:
                 f"The weights of step {kept.step} are kept."
             )
         return Failed("diverged", f"The loss became {what} {diverged.when}. {advice}", kept.step)
+
+
+def _finite(loss: float) -> float | None:
+    return loss if math.isfinite(loss) else None

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 StopReason = Literal["completed", "stopped", "early_stopping"]
+CheckpointKind = Literal["latest", "best", "copy"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +23,9 @@ class Preparing:
 class Started:
     """The run is set up; the next event is an evaluation or a step.
 
-    `tracked` names the values that every step tells of a network small enough, see `engine.tracking`.
+    `tracked` names the values that every step tells of a network small enough, see `engine.tracking`. A run that goes
+    on from a checkpoint says after which step in `resumed_from`, and in `caution`, for people, why it may not continue
+    bit for bit, where that is so.
     """
 
     device: str
@@ -37,6 +40,8 @@ class Started:
     network: str
     dataset: str
     tracked: tuple[str, ...] = ()
+    resumed_from: int = 0
+    caution: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,11 +133,43 @@ class Failed:
     field: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class CheckpointSaved:
+    """A checkpoint of the run as it was after `step` is safely on disk: `size` bytes, written in `seconds`."""
+
+    step: int
+    kind: CheckpointKind
+    path: str
+    size: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class CheckpointFailed:
+    """A checkpoint could not be written, and the run goes on. What was in the file before is still there."""
+
+    step: int
+    kind: CheckpointKind
+    path: str
+    problem: str
+
+
 Event = (
-    Preparing | Started | StepFinished | Evaluated | EpochFinished | Intervened | Paused | Resumed | Finished | Failed
+    Preparing
+    | Started
+    | StepFinished
+    | Evaluated
+    | EpochFinished
+    | Intervened
+    | Paused
+    | Resumed
+    | Finished
+    | Failed
+    | CheckpointSaved
+    | CheckpointFailed
 )
 
-_OF_SMALL_NETWORKS = ("tracked", "parameters", "gradients")
+_OF_SOME_RUNS = ("tracked", "parameters", "gradients", "resumed_from", "caution")
 
 _TYPES: dict[type, str] = {
     Preparing: "preparing",
@@ -145,20 +182,22 @@ _TYPES: dict[type, str] = {
     Resumed: "resumed",
     Finished: "finished",
     Failed: "failed",
+    CheckpointSaved: "checkpoint",
+    CheckpointFailed: "checkpoint_failed",
 }
 
 
 def as_json(event: Event, *, stage: int | None = None) -> str:
     """One line of JSON with the event's `type` first, and the lesson's stage where there is one.
 
-    Numbers that JSON lacks (NaN, ±∞) become null. What only small networks tell is left out for others.
+    Numbers that JSON lacks (NaN, ±∞) become null. What only some runs tell is left out for others.
     """
     fields: dict[str, object] = {"type": _TYPES[type(event)]}
     if stage is not None:
         fields["stage"] = stage
     for name in event.__dataclass_fields__:
         value = getattr(event, name)
-        if name in _OF_SMALL_NETWORKS and not value:
+        if name in _OF_SOME_RUNS and not value:
             continue
         fields[name] = [_number(number) for number in value] if isinstance(value, tuple) else _number(value)
     return json.dumps(fields, ensure_ascii=False)

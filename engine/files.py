@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
+from collections.abc import Iterable
 from pathlib import Path
 
 
@@ -18,21 +19,60 @@ def write_atomically(path: Path, data: bytes) -> None:
     Raises:
         OSError: the folder is missing or read-only, the disk is full, `path` is a folder, …
     """
+    write_pieces_atomically(path, (memoryview(data),))
+
+
+def write_pieces_atomically(path: Path, pieces: Iterable[memoryview], *, previous: Path | None = None) -> None:
+    """As `write_atomically`, for `pieces` one after the other. What was at `path` before is then at `previous`."""
     target = path.resolve()
-    temporary = target.with_name(f".{target.name[:32]}.{secrets.token_hex(4)}.tmp")
+    temporary = _temporary(target)
     # Mode 0o666 less the umask, as a plain open() gives: tempfile's 0o600 would hide an export from its group.
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
     try:
         with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
+            for piece in pieces:
+                file.write(piece)
             file.flush()
             os.fsync(file.fileno())
+        if previous is not None:
+            _keep(target, previous)
         temporary.replace(target)
     except BaseException:
         with contextlib.suppress(OSError):
             temporary.unlink()
         raise
     _sync_folder(target.parent)
+
+
+def remove_temporaries(path: Path) -> None:
+    """Remove what writers of `path` left behind that were killed. Only where nobody else writes there now."""
+    with contextlib.suppress(OSError):
+        for left in path.parent.glob(f"{_prefix(path)}.????????.tmp"):
+            left.unlink()
+
+
+def _prefix(path: Path) -> str:
+    return f".{path.name[:32]}"
+
+
+def _temporary(target: Path) -> Path:
+    return target.with_name(f"{_prefix(target)}.{secrets.token_hex(4)}.tmp")
+
+
+def _keep(target: Path, previous: Path) -> None:
+    """Let what is at `target`, if anything, be at `previous` too."""
+    second_name = _temporary(target)
+    try:
+        os.link(target, second_name)
+    except FileNotFoundError:
+        return
+    except OSError:  # a file system without links: for a moment it is at `previous` alone
+        target.replace(previous)
+        return
+    try:
+        second_name.replace(previous)
+    finally:
+        second_name.unlink(missing_ok=True)  # a rename between two names of one file does nothing
 
 
 def _sync_folder(folder: Path) -> None:

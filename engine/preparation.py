@@ -44,10 +44,17 @@ class Ready:
 
 
 def prepare(
-    config: RunConfig, control: RunControl, library: Library, tuner: Tuner, step_of: StepOf
+    config: RunConfig,
+    control: RunControl,
+    library: Library,
+    tuner: Tuner,
+    step_of: StepOf,
+    *,
+    settled: Tuned | None = None,
 ) -> Generator[Preparing, None, Ready | None]:
     """Yields progress and returns what is ready, or None where the run is told to stop meanwhile.
 
+    `settled` is taken instead of measuring the thread count and memory format.
     Raises InputError for data that cannot be had, parts that do not fit and a device that is not there.
     """
     device = pick_device(config.training.device, config.training.precision)
@@ -72,7 +79,9 @@ def prepare(
     parts = assemble(config)
     first = Samples(data.train.inputs[:batch_size], data.train.targets[:batch_size])
     tuned = Tuned(config.training.threads or torch.get_num_threads(), config.training.memory_format == "channels_last")
-    if device.handle.type == "cpu":
+    if settled is not None:
+        tuned = settled
+    elif device.handle.type == "cpu":
 
         def trial(network: nn.Module, channels_last: bool) -> Callable[[], object]:
             network = _arranged(network, channels_last=channels_last)
@@ -84,6 +93,7 @@ def prepare(
             if control.stopping:
                 return None
             tuned = choice or tuned
+    if device.handle.type == "cpu":
         torch.set_num_threads(tuned.threads)
     yield Preparing("Arranging the data in memory")
     splits = []

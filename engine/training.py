@@ -11,6 +11,9 @@ from torch import nn
 from torch.optim import Optimizer
 
 from engine.batches import Batches
+from engine.checkpoint import Checkpoint, check_same_run
+from engine.checkpoint_folder import CheckpointPolicy
+from engine.checkpoint_writer import CheckpointWriter
 from engine.config import RunConfig
 from engine.control import RunControl
 from engine.course import Course
@@ -36,6 +39,8 @@ def train(
     *,
     library: Library | None = None,
     tuner: Tuner | None = None,
+    resume: Checkpoint | None = None,
+    checkpoints: CheckpointPolicy | None = None,
 ) -> Iterator[Event]:
     """Train as `config` says and yield what happens; the last event is Finished or Failed.
 
@@ -44,16 +49,29 @@ def train(
         control: requests from other threads; it also gets the live network.
         library: datasets loaded before, to be used again.
         tuner: measurements made before, to be used again.
+        resume: where a run of this set-up was interrupted. It goes on bit for bit, with the threads and the memory
+            format it had; what it told before is not told again. Its `training.epochs` and `steps` may be raised.
+        checkpoints: when and where the run's state is kept; None: nowhere.
     """
     control = control or RunControl()
     keep_memory()
-    step = 0
+    step = epoch = 0
+    seconds = 0.0
+    writer = None
     try:
-        ready = yield from prepare(config, control, library or Library(), tuner or Tuner(), partial(_step_of, config))
+        if resume is not None:
+            check_same_run(config, resume)
+            step, epoch, seconds = resume.step, resume.epoch, resume.progress.seconds
+        settled = None if resume is None else resume.tuned
+        ready = yield from prepare(
+            config, control, library or Library(), tuner or Tuner(), partial(_step_of, config), settled=settled
+        )
         if ready is None:
-            yield Finished("stopped", 0, 0, 0.0, 0.0)
+            yield Finished("stopped", step, epoch, seconds, 0.0)
             return
-        run = Course(config, control, ready)
+        if checkpoints is not None:
+            writer = CheckpointWriter(checkpoints, seconds=seconds)
+        run = Course(config, control, ready, resume=resume, writer=writer)
         for event in run.events():
             step = run.step
             yield event
@@ -66,6 +84,9 @@ def train(
             yield Failed("error", _OUT_OF_MEMORY, step, "training.batch_size")
         else:
             yield Failed("error", f"The run ended after step {step}: {error}", step)
+    finally:
+        if writer is not None:
+            writer.close()
 
 
 _OUT_OF_MEMORY = "The batch does not fit into memory. A smaller batch size or a smaller network would."

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor, nn
+
+
+def named_tensors(network: nn.Module) -> dict[str, Tensor]:
+    """All parameters and buffers by name, shared ones once, those a `state_dict` leaves out too."""
+    return {**dict(network.named_parameters()), **dict(network.named_buffers())}
 
 
 class Weights:
     """Attributes: `step`, `epoch`: after which the copy was taken."""
 
     def __init__(self, network: nn.Module, *, step: int = 0, epoch: int = 0) -> None:
-        self._live: list[Tensor] = [*network.parameters(), *network.buffers()]
+        named = named_tensors(network)
+        self._names: list[str] = list(named)
+        self._live: list[Tensor] = list(named.values())
         self._copies = [tensor.detach().clone() for tensor in self._live]
         self.step, self.epoch = step, epoch
 
@@ -26,3 +35,14 @@ class Weights:
         """Bring the copy back into the network."""
         for tensor, copy in zip(self._live, self._copies, strict=True):
             tensor.copy_(copy)
+
+    def tensors(self) -> dict[str, Tensor]:
+        """The copy itself, by name."""
+        return dict(zip(self._names, self._copies, strict=True))
+
+    @torch.no_grad()
+    def load(self, tensors: Mapping[str, Tensor], *, step: int, epoch: int) -> None:
+        """Take over a copy that was taken elsewhere, of the same names and shapes."""
+        for name, copy in zip(self._names, self._copies, strict=True):
+            copy.copy_(tensors[name])
+        self.step, self.epoch = step, epoch

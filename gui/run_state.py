@@ -11,6 +11,8 @@ from typing import Literal, assert_never
 import numpy as np
 
 from engine.events import (
+    CheckpointFailed,
+    CheckpointSaved,
     EpochFinished,
     Evaluated,
     Event,
@@ -72,6 +74,7 @@ class RunState:
         seconds_left: of training at that speed, None until it can be told.
         finished, failure: how the run ended.
         track: the parameters and gradients of every step, of a network small enough.
+        checkpoint: what became of the last one that was written, None before.
     """
 
     def __init__(self) -> None:
@@ -114,6 +117,7 @@ class RunState:
         self.finished: Finished | None = None
         self.failure: Failed | None = None
         self.track = Track(())
+        self.checkpoint: CheckpointSaved | CheckpointFailed | None = None
         self._pace: deque[tuple[float, int]] = deque()
 
     @property
@@ -165,6 +169,8 @@ class RunState:
                     self.status, self.finished, self.preparing = "finished", event, None
                 case Failed():
                     self.status, self.failure, self.preparing = "failed", event, None
+                case CheckpointSaved() | CheckpointFailed():
+                    self.checkpoint = event
                 case _:
                     assert_never(event)
         self._flush(steps, evaluations)
