@@ -248,7 +248,7 @@ def make_config(
         "loss": (recipe.loss, recipe.loss_params),
         "schedule": (recipe.schedule, recipe.schedule_params),
     }
-    choices = {}
+    choices: dict[str, Choice] = {}
     for part, catalog in CATALOGS.items():
         name = picks.get(part, recipes[part][0])
         if part == "loss" and part not in picks:

@@ -47,7 +47,9 @@ def test_each_loss_trains(loss: str, dataset: str) -> None:
     picks, settings = {"loss": loss, "dataset": dataset}, {"training__steps": 3, "training__batch_size": 32}
     info = DATASETS[dataset].info({})
     if loss == "bce_written_out" and len(info.classes) != 2:
-        with pytest.raises(InputError, match="^loss: it is for two classes and MNIST has 10; these fit: cross_entropy"):
+        with pytest.raises(
+            InputError, match=r"^loss: it is for two classes and MNIST has 10; these fit: cross_entropy"
+        ):
             toy_config(picks, **settings)
         return
     check(list(train(toy_config(picks, **settings), library=tiny_library())), steps=3)
