@@ -32,6 +32,8 @@ from engine.config import CATALOGS, RunConfig, load_config, make_config, setting
 from engine.control import RunControl
 from engine.errors import InputError
 from engine.events import (
+    CheckpointFailed,
+    CheckpointSaved,
     EpochFinished,
     Evaluated,
     Event,
@@ -346,6 +348,8 @@ class _Reporter:
                 threads = f"{event.threads} thread{'s' * (event.threads > 1)}"
                 self._say(f"{event.network} on {event.dataset}: {event.parameters:,} parameters")
                 self._say(f"{event.train_size:,} training samples, {event.device}, {threads}, {event.memory_format}")
+                if event.resumed_from:
+                    self._say(f"continued after step {event.resumed_from:,}. {event.caution}".rstrip())
             case Evaluated():
                 self._say(f"step {event.step}: " + _figures(event))
             case EpochFinished():
@@ -363,7 +367,9 @@ class _Reporter:
                 )
             case Failed():
                 self.message = event.message
-            case Paused() | Resumed():
+            case CheckpointFailed():
+                sys.stderr.write(f"step {event.step}: {event.path} was not written: {event.problem}\n")
+            case Paused() | Resumed() | CheckpointSaved():
                 pass
             case _:
                 assert_never(event)
