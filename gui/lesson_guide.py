@@ -18,6 +18,7 @@ from engine.lessons.lesson import Lesson
 from gui.lesson_panel import LessonPanel
 from gui.run_toolbar import RunToolbar
 from gui.tools import ToolDocks
+from gui.views.curves import CurvesView
 from gui.views.setup_panel import SetupPanel
 
 PARTS = ("dataset", "network", "optimizer", "loss", "schedule", "training")
@@ -52,6 +53,7 @@ class LessonGuide(QObject):
         tools: ToolDocks,
         setup: SetupPanel,
         toolbar: RunToolbar,
+        curves: CurvesView,
         busy: Callable[[], bool],
         say: Callable[[str], None],
     ) -> None:
@@ -61,7 +63,7 @@ class LessonGuide(QObject):
         self.done: tuple[str, ...] = ()
         self._panel, self._dock, self._docks = panel, dock, docks
         self._tools, self._setup, self._toolbar = tools, setup, toolbar
-        self._busy, self._say = busy, say
+        self._curves, self._busy, self._say = curves, busy, say
         self._comparison: Comparison | None = None
         self._running_stage: int | None = None
         self._hidden: set[str] = set()  # panels that were open and that the lesson hides
@@ -141,6 +143,8 @@ class LessonGuide(QObject):
         self._setup.set_config(config)
         assert self.lesson is not None
         self._toolbar.set_speed(self.lesson.stage(self.stage).speed)
+        if config.training.batch_size == config.dataset_info().train_size:  # nothing is left to smooth
+            self._curves.set_choices({**self._curves.choices(), "smoothing": 0.0})
 
     def _show(self) -> None:
         lesson = self.lesson

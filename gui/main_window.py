@@ -48,7 +48,8 @@ if TYPE_CHECKING:
 
 SAVE_AFTER = 1000  # ms without another change before the settings are written
 FILTERS_EVERY = 480  # ms while training: pictures change more slowly than curves and cost more
-LAYOUT = 3  # of the docks; another one when a panel is added or renamed
+TOOL_WIDTH = 0.36  # of the window's
+LAYOUT = 4  # of the docks; another one when a panel is added or renamed
 
 
 class MainWindow(QMainWindow):
@@ -130,6 +131,7 @@ class MainWindow(QMainWindow):
             tools=self.tools,
             setup=self.setup,
             toolbar=self.toolbar,
+            curves=self.curves,
             busy=lambda: self.bridge.running,
             say=self.say,
         )
@@ -179,7 +181,7 @@ class MainWindow(QMainWindow):
         self.tabifyDockWidget(docks["setup"], docks["lesson"])
         for name, dock in docks.items():
             dock.setVisible(name not in ("runs", "lesson"))
-        self.tools.arrange(self, docks["filters"])
+        self.tools.arrange(self, docks["canvas"])
         docks["setup"].raise_()
         self._size_docks()
 
@@ -224,7 +226,7 @@ class MainWindow(QMainWindow):
         self.filters.layer_chosen.connect(self._ask_filters)
         self.filters.options_changed.connect(self._save_later)
         self.docks["filters"].visibilityChanged.connect(self._ask_filters)
-        self.tools.opened.connect(self._on_tool_opened)
+        self.tools.opened.connect(lambda name: QTimer.singleShot(0, self, lambda: self._on_tool_opened(name)))
         self.guide.progressed.connect(self._save_later)
         self.guide.open_wanted.connect(lambda: ask_for_lesson(self, self._open_lesson))
         self.guide.save_wanted.connect(lambda: LessonDialog(self, self._save_lesson).open())
@@ -500,10 +502,13 @@ class MainWindow(QMainWindow):
         self.bridge.save_lesson(path, config, title=title, text=text, tools=shown)
 
     def _on_tool_opened(self, name: str) -> None:
-        """A tool that has never been seen gets more than half of the middle's height."""
-        docks = [self.docks["curves"], self.tools.docks[name]]
-        if docks[1].height() < 0.45 * self.height() and not docks[1].isFloating():
-            self.resizeDocks(docks, [int(self.height() * 0.36), int(self.height() * 0.54)], Qt.Orientation.Vertical)
+        """A tool beside the curves gets as much room as they have."""
+        dock, curves = self.tools.docks[name], self.docks["curves"]
+        if dock.isFloating() or dock.width() >= TOOL_WIDTH * self.width():
+            return
+        both = dock.width() + curves.width()
+        wide = min(int(TOOL_WIDTH * self.width()), int(0.55 * both))
+        self.resizeDocks([curves, dock], [both - wide, wide], Qt.Orientation.Horizontal)
 
     # Files
 
