@@ -118,10 +118,10 @@ class AutogradPanel(QWidget):
         if not isinstance(retain, list | tuple) or not all(isinstance(name, str) and name in names for name in retain):
             raise InputError("params.retain", "is no list of the program's variables", f"of {', '.join(sorted(names))}")
         output = params.get("output")
-        if output is not None and output not in names:
+        if output is not None and (not isinstance(output, str) or output not in names):
             raise InputError("params.output", f"the program has no {output}", f"one of {', '.join(sorted(names))}")
         self._retain = frozenset(str(name) for name in retain)
-        self._output = None if output is None else str(output)
+        self._output = output
         self.graph, self.done = None, 0
         self._editor.set_text(source)
         self._run()
@@ -197,6 +197,8 @@ class AutogradPanel(QWidget):
 
     def _on_edit(self) -> None:
         self._view.set_stale(True)
+        self._choice.setEnabled(False)
+        self._enable(stale=True)
         self._timer.start()
 
     def _on_retain(self, name: str, wanted: bool) -> None:

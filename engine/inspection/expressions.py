@@ -55,7 +55,7 @@ class ExpressionError(InputError):
     """What is wrong in a program, and where.
 
     Attributes:
-        line, column: counted from 1; the column just behind the line where something is missing there.
+        line, column: counted from 1; where something is missing, the column just behind what is there.
         length: characters that are wrong, at least 1.
     """
 

@@ -20,7 +20,7 @@ NODE = Spacing(width=140, height=60, beside=16, between=68)  # px at scale 1, si
 STACK = Spacing(width=140, height=60, beside=16, between=40)  # with the leaves at the top
 MARGIN = 8  # px around the graph
 STUB = 44  # px for the gradient 1 that comes in at the output
-SMALLEST, LARGEST = 0.75, 1.25  # scales
+SMALLEST, LARGEST = 0.9, 1.25  # scales
 PORT = 18  # px between edges at the same side of a node, at most
 ARROW = 6  # px
 STALE = 0.35  # opacity of a graph that is not the program's any more

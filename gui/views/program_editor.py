@@ -26,9 +26,9 @@ class ProgramEditor(QWidget):
         self._edit.setObjectName("program")
         self._edit.setAccessibleName("Program")
         self._edit.setToolTip(
-            "<p>A line for each variable. A number alone makes a leaf, whose gradient is computed. There are + - * / **, "
-            f"parentheses, and {', '.join(FUNCTIONS)}. Behind no_grad: a line is computed without gradients. "
-            "# begins a comment.</p>"
+            "<p>A line for each variable. A number alone makes a leaf, whose gradient is computed. "
+            f"There are + - * / **, parentheses, and {', '.join(FUNCTIONS)}. "
+            "Behind no_grad: a line is computed without gradients. # begins a comment.</p>"
         )
         self._edit.setPlaceholderText("a = 5\nb = a*5")
         self._edit.setTabChangesFocus(True)

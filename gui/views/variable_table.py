@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QColor
 from PySide6.QtWidgets import QAbstractItemView, QCheckBox, QHeaderView, QTableWidget, QTableWidgetItem, QWidget
@@ -116,7 +114,8 @@ class VariableTable(QTableWidget):
             item.setToolTip(text)
 
     def _put_check(self, row: int, variable: Variable) -> None:
-        name, item, box = variable.name, self.item(row, RETAIN), self.cellWidget(row, RETAIN)
+        name, item = variable.name, self.item(row, RETAIN)
+        box: QWidget | None = self.cellWidget(row, RETAIN)
         able = variable.requires_grad and not variable.is_leaf
         if isinstance(box, QCheckBox) and (not able or box.objectName() != f"retain_{name}"):
             self.removeCellWidget(row, RETAIN)
@@ -127,7 +126,7 @@ class VariableTable(QTableWidget):
             box.setAccessibleName(f"{name}.retain_grad()")
             box.setToolTip(f"<p>{name} is not a leaf: torch keeps its gradient only after {name}.retain_grad().</p>")
             box.setContentsMargins(SPACING, 0, 0, 0)
-            box.clicked.connect(partial(self.retain_changed.emit, name))
+            box.clicked.connect(lambda wanted: self.retain_changed.emit(name, wanted))
             self.setCellWidget(row, RETAIN, box)
         if isinstance(box, QCheckBox):
             box.setChecked(variable.retained)
