@@ -257,6 +257,8 @@ class AutogradPanel(QWidget):
         current = None
         if graph is None:
             sentence = "The graph appears once the program has run."
+        elif stale:
+            sentence = "What is drawn is of the program before its last change."
         elif done:
             sentence = step_sentence(graph, graph.steps[done - 1])
             current = graph.nodes[graph.steps[done - 1].node].span
@@ -267,8 +269,8 @@ class AutogradPanel(QWidget):
         self._sentence.setText(sentence)
         self._count.setText(f"step {done} of {self._steps()}")
         finished = graph is not None and bool(graph.steps) and done == len(graph.steps)
-        _say(self._notes, "\n".join(notes(graph)) if graph is not None and finished else "")
-        _say(self._trouble, "\n".join(troubles(graph)) if graph is not None else "")
+        _say(self._notes, "\n".join(notes(graph)) if graph is not None and finished and not stale else "")
+        _say(self._trouble, "\n".join(troubles(graph)) if graph is not None and not stale else "")
         self._choice.setEnabled(bool(self._choice.count()) and not stale)
         self._enable(stale=stale)
 

@@ -274,7 +274,7 @@ class _Links:
             return visited
 
         handles = [node.register_hook(watch(index)) for index, node in enumerate(self.nodes)]
-        root.backward()  # type: ignore[no-untyped-call]
+        root.backward()  # type: ignore[no-untyped-call]  # torch leaves it unannotated
         for handle in handles:
             handle.remove()
         return tuple(steps)

@@ -163,6 +163,7 @@ def test_a_mistake_is_said_and_marked_in_its_place(panel: AutogradPanel, qtbot: 
     assert marked(panel) == ["wrong"]
     assert not button(panel, "all").isEnabled()
     assert "correct it" in button(panel, "all").toolTip()
+    assert "before its last change" in text(panel, "autograd_sentence")
     editor(panel).setPlainText("a = 5\nb = a")
     assert marked(panel) == []
     qtbot.waitUntil(lambda: text(panel, "program_error") == "")
@@ -233,9 +234,11 @@ def test_a_lesson_s_wrong_settings_are_refused(panel: AutogradPanel, params: dic
 
 def test_an_answer_to_an_earlier_text_is_left_aside(panel: AutogradPanel, bench: FakeBench, qtbot: QtBot) -> None:
     bench.later = True
+    shown = panel.graph
     retain(panel, "b").click()
     editor(panel).setPlainText("q = 1")
     bench.run_jobs()
+    assert panel.graph is shown
     assert cells(panel, 0) == ["a", "a2", "b", "c", "d"]
     qtbot.waitUntil(lambda: bool(bench.jobs))
     bench.run_jobs()
