@@ -48,7 +48,9 @@ def gif(frames: NDArray[np.uint8], *, seconds: float, hold: float = 0.0) -> byte
     exact = len(present) <= _COLOURS
     table = present if exact else _chosen(frames)
     index = np.zeros(1 << 24, dtype=np.uint8)
-    index[present] = np.arange(len(table)) if exact else _nearest(present, table)
+    if not exact:
+        index[present] = _nearest(present, table)
+    index[table] = np.arange(len(table))
     colours = _unpacked(table).tobytes()
     images = []
     for frame in frames:
