@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import weakref
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QCheckBox, QFrame, QHBoxLayout, QLabel, QScrollArea, QVBoxLayout, QWidget
 
@@ -18,17 +16,14 @@ from engine.errors import InputError
 from engine.inspection.surface import (
     Answer,
     Floats,
-    LinearModel,
     Points,
     along,
-    ask,
-    linear_model,
     over,
     points_of,
 )
-from engine.losses import LOSSES
 from gui import numbers
 from gui.disclosure import Disclosure
+from gui.points_answers import Moment, PointsAnswers
 from gui.points_courses import QUANTITIES, courses
 from gui.points_picture import around, best_name, curve_of, heights, regions, regression
 from gui.points_words import cut_formula, formula, refusal, unlike_powers
@@ -40,22 +35,11 @@ from gui.views.points_plot import PointsPlot
 from gui.views.step_slider import StepSlider
 from gui.workbench import Workbench
 
-if TYPE_CHECKING:
-    from engine.live import LiveNetwork
-
 CURVE_POINTS = 241
 FIELD_SIZE = 96  # cells of the field, across and up
 SETTINGS = ("true_curve", "traces")
 _NOT_STARTED = "Press Start: every step of a network of 16 parameters at most, such as the linear model, is recorded."
 _TOO_MANY = "This network has too many parameters to record every step: the picture shows the latest."
-
-
-@dataclass(frozen=True, slots=True)
-class _Moment:
-    """Whose parameters are shown: after `step`, 0 before training. `values` (P,) where the track tells them."""
-
-    step: int
-    values: Floats | None
 
 
 class PointsPanel(QWidget):
@@ -71,10 +55,7 @@ class PointsPanel(QWidget):
         self._config: RunConfig | None = None
         self._info: DatasetInfo | None = None
         self._points: Points | None = None
-        self._live: weakref.ref[LiveNetwork] | None = None
-        self._asked: object = None  # what the last question was about
-        self._waiting = self._stale = False
-        self._answer: tuple[_Moment, Answer] | None = None
+        self._answers = PointsAnswers(bench, self._draw)
         self._field_of: Answer | None = None
         self._best_wanted: bool | None = None  # whether a lesson or the person wants the best curve shown
         self._traced: object = None
@@ -110,6 +91,7 @@ class PointsPanel(QWidget):
         self._message.setWordWrap(True)
         self._message.setAlignment(Qt.AlignmentFlag.AlignTop)
         self._lay_out()
+        self._say("The points appear as soon as the set-up has no mistakes.")
         self.refresh()
 
     def _lay_out(self) -> None:
@@ -179,22 +161,26 @@ class PointsPanel(QWidget):
         config = self._bench.config()
         if config is not None:
             self._take_config(config)
-        state = self._bench.run_state
-        steps = state.track.steps if self._is_of_run() else state.track.steps[:0]
-        self._slider.set_steps(steps, why_none=_TOO_MANY if self._is_of_run() and state.step else _NOT_STARTED)
-        if self._points is not None:
-            self._ask()
+        state, of_run = self._bench.run_state, self._answers.is_of_run
+        steps = state.track.steps if of_run else state.track.steps[:0]
+        self._slider.set_steps(steps, why_none=_TOO_MANY if of_run and state.step else _NOT_STARTED)
+        if self._info is not None and self._points is not None:
+            info = self._info
+            samples = self._samples(info)
+            told = not info.classes and self._answers.is_linear  # the track tells all but how it began
+            self._answers.ask(samples, moment=self._moment(), once=told)
             self._draw()
         self._draw_traces()
 
     # Data
 
     def _take_config(self, config: RunConfig) -> None:
+        self._answers.set_config(config)
         old, self._config = self._config, config
         if old is not None and old.dataset == config.dataset:
             return
         info = self._info = config.dataset_info()
-        self._points, self._answer, self._asked, self._waiting = None, None, None, False
+        self._points = None
         self._say(refusal(info) or f"Loading {info.label} …")
         if not refusal(info):
             job = partial(_load, self._bench, config)
@@ -216,6 +202,7 @@ class PointsPanel(QWidget):
             places = np.column_stack((points.inputs[:, 0], points.targets[:, 0]))
             groups = np.zeros(len(places), np.int64)
             x, y = around(places[:, 0]), heights(None, points, now=None, before=None)
+        self._field_of = None
         self._plot.set_field(None)
         self._plot.set_lines(())
         self._plot.set_axes(x="x₁" if info.classes else "x", y="x₂" if info.classes else "y")
@@ -236,69 +223,19 @@ class PointsPanel(QWidget):
         self._message.setVisible(bool(text))
         self._content.setVisible(not text)
 
-    # Whose parameters
-
-    def _is_of_run(self) -> bool:
-        """Whether the run on screen is of what is set up."""
-        state, config = self._bench.run_state, self._config
-        return config is not None and (state.dataset, state.network) == (config.dataset.name, config.network.name)
-
-    def _is_linear(self) -> bool:
-        network = self._config.network if self._config is not None else None
-        return network is not None and (
-            network.name == "linear" or (network.name == "mlp" and not network.params.get("hidden"))
-        )
-
-    def _model(self, values: Floats) -> LinearModel | None:
-        if self._config is None or self._info is None or not self._is_linear():
-            return None
-        return linear_model(values, self._info, outputs=LOSSES[self._config.loss.name].outputs(self._info))
-
-    def _moment(self) -> _Moment:
-        state, row = self._bench.run_state, self._slider.row
-        if not self._is_of_run():
-            return _Moment(0, None)
-        ended = state.status in ("finished", "failed")
-        if self._slider.follows and ended and self._answer is not None and self._answer[1].untrained:
-            return _Moment(0, None)  # another network was set up after the run, or the first weights came back
-        if row is None:
-            return _Moment(state.step, None)
-        return _Moment(int(state.track.steps[row]), state.track.parameters[row])
-
-    def _ask(self) -> None:
-        """Ask the live network what the picture needs, unless that is known or another question is under way."""
-        live, info, points = self._bench.live(), self._info, self._points
-        if live is None or info is None or points is None or live.info != info:
-            return
-        if self._live is None or self._live() is not live:
-            self._live, self._answer, self._asked, self._waiting = weakref.ref(live), None, None, False
-        moment = self._moment()
-        told = not info.classes and self._is_linear()  # the track tells all but how it began
-        about = (self._bench.run_state.status, 0 if told else moment.step)
-        if about == self._asked:
-            return
-        if self._waiting:
-            self._stale = True
-            return
-        self._asked, self._waiting, self._stale = about, True, False
-        plot = self._plot
-        samples = over(plot.x_range, plot.y_range, FIELD_SIZE) if info.classes else along(self._places(), info.shape[0])
-        job = partial(ask, live, samples, parameters=moment.values, initial=not info.classes)
-        self._bench.compute("points: answer", job, partial(self._take_answer, live, moment))
-
-    def _take_answer(self, live: LiveNetwork, moment: _Moment, answer: Answer) -> None:
-        if self._live is None or self._live() is not live or live.info != self._info or self._points is None:
-            return
-        self._answer, self._waiting = (moment, answer), False
-        if self._stale or self._moment().step != moment.step:
-            self._stale = False
-            self._ask()
-        self._draw()
-
     # Drawing
 
     def _places(self) -> Floats:
         return np.linspace(*self._plot.x_range, CURVE_POINTS)
+
+    def _samples(self, info: DatasetInfo) -> NDArray[np.float32]:
+        """What the network is asked about."""
+        if info.classes:
+            return over(self._plot.x_range, self._plot.y_range, FIELD_SIZE)
+        return along(self._places(), info.shape[0])
+
+    def _moment(self) -> Moment:
+        return self._answers.moment(None if self._slider.follows else self._slider.row)
 
     def _draw(self) -> None:
         if self._info is None or self._points is None:
@@ -309,15 +246,13 @@ class PointsPanel(QWidget):
             self._draw_curve(self._points)
 
     def _draw_curve(self, points: Points) -> None:
-        x, moment, answer = self._places(), self._moment(), self._answer
-        values = moment.values
+        x, moment, answer = self._places(), self._moment(), self._answers.answer
+        values: Floats | NDArray[np.float32] | None = moment.values
         if values is None and answer is not None:
-            values = answer[1].parameters.astype(np.float64)
-        model = self._model(values) if values is not None else None
-        now = None
-        if model is not None:
-            now = curve_of(model.coefficients, x)
-        elif answer is not None:
+            values = answer[1].parameters
+        model = self._answers.model(values)
+        now = curve_of(model.coefficients, x) if model is not None else None
+        if model is None and answer is not None:
             moment, now = answer[0], answer[1].values[:, 0].astype(np.float64)
         before = self._before(x, moment)
         plot, best = self._plot, points.exact if self._best_wanted is None else self._best_wanted
@@ -332,45 +267,37 @@ class PointsPanel(QWidget):
             self._best_formula.setText(f"{best_name(points).capitalize()}: {formula(points.best, decimals=decimals)}")
         self._set_words(moment.step, formula(model.coefficients, decimals=decimals) if model is not None else "")
 
-    def _before(self, x: Floats, moment: _Moment) -> Floats | None:
+    def _before(self, x: Floats, moment: Moment) -> Floats | None:
         """The curve before training, where it is known and another one than that of `moment`."""
-        answer = self._answer[1] if self._answer is not None else None
-        if answer is None or answer.initial is None or not moment.step or self._is_other(moment):
+        first = self._answers.first(moment)
+        if first is None or first.initial is None:
             return None
-        first = self._first_model(answer)
-        return curve_of(first.coefficients, x) if first is not None else answer.initial[:, 0].astype(np.float64)
-
-    def _first_model(self, answer: Answer) -> LinearModel | None:
-        start = answer.initial_parameters
-        return self._model(start.astype(np.float64)) if start is not None else None
+        model = self._answers.model(first.initial_parameters)
+        return curve_of(model.coefficients, x) if model is not None else first.initial[:, 0].astype(np.float64)
 
     def _draw_regions(self, info: DatasetInfo) -> None:
         """All of one moment: that which the network answered for."""
-        plot = self._plot
+        plot, said = self._plot, self._answers.answer
         now, before, step = None, None, 0
-        if self._answer is not None:
-            moment, answer = self._answer
+        if said is not None:
+            moment, answer = said
             step = moment.step
-            model = self._model(answer.parameters.astype(np.float64) if moment.values is None else moment.values)
+            model = self._answers.model(answer.parameters if moment.values is None else moment.values)
             now = model.cut if model is not None else None
-            first = self._first_model(answer) if step and not self._is_other(moment) else None
-            before = first.cut if first is not None else None
-            if self._field_of is not answer:
-                plot.set_field(answer.values.reshape(FIELD_SIZE, FIELD_SIZE, -1))
-        else:
-            plot.set_field(None)
-        self._field_of = self._answer[1] if self._answer is not None else None
-        field = self._field_of is not None
-        lines, entries = regions(info.classes, now=now, before=before, x=plot.x_range, y=plot.y_range, field=field)
+            first = self._answers.first(moment)
+            started = self._answers.model(first.initial_parameters) if first is not None else None
+            before = started.cut if started is not None else None
+        latest = said[1] if said is not None else None
+        if latest is not self._field_of:
+            self._field_of = latest
+            field = None if latest is None else latest.values.reshape(FIELD_SIZE, FIELD_SIZE, -1)
+            plot.set_field(field)
+        shown = latest is not None
+        lines, entries = regions(info.classes, now=now, before=before, x=plot.x_range, y=plot.y_range, field=shown)
         plot.set_lines(lines)
         self._key.set_entries(entries)
         self._best_formula.setVisible(False)
         self._set_words(step, cut_formula(now, decimals=2) if now is not None else "")
-
-    def _is_other(self, moment: _Moment) -> bool:
-        """Whether the live network is another one than the run's, which `moment` is of."""
-        ended = self._bench.run_state.status in ("finished", "failed")
-        return ended and bool(moment.step) and self._answer is not None and self._answer[1].untrained
 
     def _set_words(self, step: int, text: str) -> None:
         total = self._bench.run_state.total_steps
@@ -395,7 +322,8 @@ class PointsPanel(QWidget):
         if self._traced != (state.generation, state.track.names):
             self._traced = state.generation, state.track.names
             self._traces.begin()
-        row = self._slider.row if not self._slider.follows else None
+        chosen = None if self._slider.follows else self._slider.row
+        row = None if chosen is None or not len(state.track) else min(chosen, len(state.track) - 1)
         drawn = (state.generation, state.loss.count, row)
         if drawn == self._drawn_traces:
             return
