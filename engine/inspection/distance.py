@@ -60,9 +60,23 @@ def distances(
 
     Raises InputError for a layer that there is not.
     """
-    found = network.features(np.stack([first, first, slight, other, second]), layer)
-    same, slightly, otherwise, apart = (distance(found[0], row) for row in found[1:])
-    return Distances(same=same, slight=slightly, other=otherwise, second=apart, values=found.shape[1])
+    return _from_first(network.features(np.stack([first, first, slight, other, second]), layer))
+
+
+def input_distances(network: LiveNetwork, *, first: Sample, second: Sample, slight: Sample, other: Sample) -> Distances:
+    """The same between the inputs themselves, as `network` receives them: scaled, padded and normalised."""
+    import torch
+
+    from engine.datasets.prepare import to_inputs
+
+    samples = torch.from_numpy(np.stack([first, first, slight, other, second]))
+    return _from_first(to_inputs(samples, network.info, network.input_shape).flatten(1).numpy())
+
+
+def _from_first(found: NDArray[np.float32]) -> Distances:
+    """Of five rows: the first input, the same again, the slight change, the other and the second input."""
+    same, slight, other, second = (distance(found[0], row) for row in found[1:])
+    return Distances(same=same, slight=slight, other=other, second=second, values=found.shape[1])
 
 
 def random_sample(info: DatasetInfo, *, seed: int) -> Sample:

@@ -6,19 +6,22 @@ import copy
 from collections.abc import Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from engine.datasets.prepare import to_inputs
 from engine.errors import InputError
 from engine.inspection.formulas import formula, reshaped
 from engine.networks.network import Shape
 
 if TYPE_CHECKING:
     from torch.utils.hooks import RemovableHandle
+
+    from engine.live import LiveNetwork
 
 Values = NDArray[np.float32]
 
@@ -181,6 +184,12 @@ def first_look(
         moments=tuple(moments) if watched is not None else (),
         update=None if watched is None else _update(own, watched[1], rate),
     )
+
+
+def as_input(network: LiveNetwork, sample: NDArray[Any]) -> Values:
+    """What `network` is fed for one sample of its dataset: float32 (*input shape)."""
+    inputs = to_inputs(torch.from_numpy(np.array(sample[None])), network.info, network.input_shape)
+    return _array(inputs[0])
 
 
 def _watched(network: nn.Module) -> tuple[str, nn.Parameter] | None:

@@ -1,0 +1,404 @@
+"""Feature distance: how far apart two inputs are for the network, before and after training."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PySide6.QtCore import QElapsedTimer, QSignalBlocker, Qt
+from PySide6.QtGui import QHideEvent, QShowEvent
+from PySide6.QtWidgets import QComboBox, QFrame, QHBoxLayout, QLabel, QScrollArea, QSizePolicy, QVBoxLayout, QWidget
+
+from engine.config import RunConfig
+from engine.errors import InputError
+from engine.predict import to_sample
+from gui import numbers
+from gui.canvas_watch import CanvasWatch
+from gui.figure_table import Column, FigureTable, figures
+from gui.shape_steps import by
+from gui.theme import PANEL_MARGIN, SPACING, Theme
+from gui.trained import network_key, was_trained
+from gui.views.input_choice import DOWN, NUMBER, RIGHT, SEED, InputChoice, Pick, checked
+from gui.workbench import Workbench
+
+if TYPE_CHECKING:
+    from engine.datasets.data import DatasetInfo, Samples
+    from engine.inspection.distance import Distances
+    from engine.live import LiveNetwork
+
+EVERY = 480  # ms between two answers of a network that is being trained
+OUTPUTS = "The outputs"
+NO_CONFIG = "There is a mistake in the set-up. Correct it to compare inputs."
+READING = "Reading the network …"
+NOTHING_DRAWN = "nothing is drawn"
+EXPLANATION = (
+    "The mean squared error between what the network gives for two inputs: the nearer to 0, the more alike they are "
+    "to it. What counts as alike is drawn by chance at first, and learned by training."
+)
+MOST_OTHERS = 1000  # samples that are looked through for one of another class
+NO_VALUE = "–"
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What was asked about last."""
+
+    network: tuple[object, ...]
+    trained: bool
+    first: Pick
+    second: Pick
+    layer: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Answer:
+    start: LiveNetwork
+    layers: tuple[tuple[str, str], ...]  # names and labels
+    first: NDArray[Any]
+    second: NDArray[Any]
+    captions: tuple[str, str, str]  # of the first, the second and quite another input
+    inputs: Distances
+    untrained: Distances
+    now: Distances | None
+
+
+class DistancePanel(QWidget):
+    """Two inputs, the layer they are compared after, and the distances beside those of likely and unlikely inputs."""
+
+    def __init__(self, bench: Workbench, theme: Theme, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName("distance_panel")
+        self._bench = bench
+        self._seen: _Asked | None = None
+        self._moment: tuple[int, int] | None = None
+        self._asked = QElapsedTimer()
+        self._start: tuple[tuple[object, ...], LiveNetwork] | None = None
+        self._first = InputChoice("First input", name="distance_first", theme=theme)
+        self._second = InputChoice("Second input", name="distance_second", theme=theme, changeable=True)
+        self._second.set_pick("changed", {})
+        self._layer = QComboBox()
+        self._layer.setObjectName("distance_layer")
+        self._layer.setAccessibleName("Compare after")
+        self._layer.setToolTip("What is compared: the network's outputs, or what one of its layers gives.")
+        self._layer.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        self._layer.setMinimumWidth(96)
+        self._layer.addItem(OUTPUTS, "")
+        self._message = _label("distance_message", role="secondary")
+        self._figures = {
+            "untrained": _label("distance_untrained", role="title"),
+            "now": _label("distance_now", role="title"),
+        }
+        self._whose = _label("distance_whose", role="note")
+        self._table = FigureTable(
+            "Distances",
+            (
+                Column("From the first to"),
+                Column("In itself", "Mean squared error between the inputs themselves, as the network receives them"),
+                Column("Untrained", "Under the weights that a run of this set-up starts with"),
+                Column("Now", "Under the weights of this moment"),
+            ),
+        )
+        self._table.setObjectName("distance_table")
+        self._table.set_theme(theme)
+        self._result = self._make_result()
+        self._watch = CanvasWatch(bench.drawing, self)
+        self._lay_out()
+        for signal in (self._first.changed, self._second.changed, self._watch.changed):
+            signal.connect(self._ask_anew)
+        self._layer.currentIndexChanged.connect(self._ask_anew)
+        self.refresh()
+
+    def set_theme(self, theme: Theme) -> None:
+        for part in (self._first, self._second, self._table):
+            part.set_theme(theme)
+
+    def prepare(self, params: Mapping[str, object]) -> None:
+        """Take a lesson's settings; those that are missing stay as they are. Raises InputError.
+
+        `first`: "sample", "random" or "drawing"; `second`: one of these or "changed". `first_number`, `second_number`:
+        of test samples; `first_seed`, `second_seed`: of random inputs; `noise`: 0 … 1, `right`, `down`: pixels by which
+        the second differs from the first; `layer`: a layer's name, or empty for the outputs.
+        """
+        found = read_settings(params)
+        for name, choice in (("first", self._first), ("second", self._second)):
+            pick = choice.pick()
+            own = {key.removeprefix(f"{name}_"): value for key, value in found.figures.items()}
+            choice.set_pick(found.sources.get(name, pick.source), own)
+        if found.layer is not None:
+            with QSignalBlocker(self._layer):
+                if self._layer.findData(found.layer) < 0:
+                    self._layer.addItem(found.layer, found.layer)
+                self._layer.setCurrentIndex(self._layer.findData(found.layer))
+        self._ask_anew()
+
+    def refresh(self) -> None:
+        config, state = self._bench.config(), self._bench.run_state
+        if config is None:
+            self._seen = None
+            self._show_problem(NO_CONFIG)
+            return
+        trained = was_trained(state, config)
+        is_image = config.dataset_info().is_image
+        for choice in (self._first, self._second):
+            choice.set_kind(is_image=is_image)
+        seen = _Asked(
+            network_key(config), trained, self._first.pick(), self._second.pick(), str(self._layer.currentData() or "")
+        )
+        moment = (state.generation, state.step) if trained else None
+        if seen == self._seen:
+            too_soon = state.status == "running" and self._asked.isValid() and self._asked.elapsed() < EVERY
+            if moment == self._moment or too_soon:
+                return
+        self._seen, self._moment = seen, moment
+        self._asked.start()
+        if self._result.isHidden():
+            self._message.setText(READING)
+            self._message.setVisible(True)
+        drawn = "drawing" in (seen.first.source, seen.second.source)
+        drawing = self._bench.drawing() if drawn else None
+        start = self._start[1] if self._start is not None and self._start[0] == seen.network else None
+        job = partial(_compare, self._bench, config, seen, drawing=drawing, start=start)
+        self._bench.compute("distance", job, partial(self._show_answer, seen, step=state.step), self._show_problem)
+
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
+        self.refresh()
+        self._watch_canvas()
+
+    def hideEvent(self, event: QHideEvent) -> None:
+        super().hideEvent(event)
+        self._watch.set_on(False)
+
+    # Answers
+
+    def _show_answer(self, seen: _Asked, answer: _Answer, *, step: int) -> None:
+        self._start = (seen.network, answer.start)
+        self._offer_layers(answer.layers)
+        self._first.set_sample(answer.first, answer.captions[0])
+        self._second.set_sample(answer.second, answer.captions[1])
+        sides = (answer.inputs, answer.untrained, answer.now)
+        columns = [
+            figures([side.second, side.same, side.slight, side.other]) if side is not None else [NO_VALUE] * 4
+            for side in sides
+        ]
+        names = ("The second input", "The same again", "A slight change", f"Another ({answer.captions[2]})")
+        self._table.set_rows(list(zip(names, *columns, strict=True)), strong=[0])
+        for key, side in (("untrained", answer.untrained), ("now", answer.now)):
+            self._figures[key].setText(NO_VALUE if side is None else figures([side.second])[0])
+        whose = f"at step {numbers.count(step)}" if answer.now is not None else "once a run has been started"
+        values = "1 value" if answer.untrained.values == 1 else f"{numbers.count(answer.untrained.values)} values"
+        self._whose.setText(f"Now: {whose}. Each distance is a mean over {values}.")
+        self._message.setVisible(False)
+        self._result.setVisible(True)
+
+    def _show_problem(self, text: str) -> None:
+        self._message.setText(text)
+        self._message.setVisible(True)
+        self._result.setVisible(False)
+
+    def _offer_layers(self, layers: tuple[tuple[str, str], ...]) -> None:
+        have = [(self._layer.itemData(place), self._layer.itemText(place)) for place in range(self._layer.count())]
+        if have == list(layers):
+            return
+        chosen = self._layer.currentData()
+        with QSignalBlocker(self._layer):
+            self._layer.clear()
+            for name, label in layers:
+                self._layer.addItem(label, name)
+            self._layer.setCurrentIndex(max(self._layer.findData(chosen), 0))
+
+    # Parts
+
+    def _ask_anew(self, *_: object) -> None:
+        self._seen = None
+        self._watch_canvas()
+        self.refresh()
+
+    def _watch_canvas(self) -> None:
+        drawn = "drawing" in (self._first.pick().source, self._second.pick().source)
+        self._watch.set_on(drawn and self.isVisible())
+
+    def _make_result(self) -> QWidget:
+        result = QWidget()
+        row = QHBoxLayout()
+        row.setSpacing(6 * SPACING)
+        for key, caption in (("untrained", "Untrained"), ("now", "Now")):
+            block = QVBoxLayout()
+            block.setSpacing(0)
+            note = _label(f"distance_{key}_caption", role="note")
+            note.setText(f"Distance, {caption.lower()}")
+            block.addWidget(note)
+            block.addWidget(self._figures[key])
+            row.addLayout(block)
+        row.addStretch(1)
+        column = QVBoxLayout(result)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(2 * SPACING)
+        column.addLayout(row)
+        column.addWidget(self._table)
+        column.addWidget(self._whose)
+        return result
+
+    def _lay_out(self) -> None:
+        inputs = QHBoxLayout()
+        inputs.setSpacing(4 * SPACING)
+        inputs.addWidget(self._first, 1, Qt.AlignmentFlag.AlignTop)
+        inputs.addWidget(self._second, 1, Qt.AlignmentFlag.AlignTop)
+        label = QLabel("Compare after")
+        label.setBuddy(self._layer)
+        after = QHBoxLayout()
+        after.setSpacing(2 * SPACING)
+        after.addWidget(label)
+        after.addWidget(self._layer, 1)
+        explanation = _label("distance_explanation", role="note")
+        explanation.setText(EXPLANATION)
+        content = QWidget()
+        column = QVBoxLayout(content)
+        column.setContentsMargins(PANEL_MARGIN, 2 * SPACING, PANEL_MARGIN, PANEL_MARGIN)
+        column.setSpacing(3 * SPACING)
+        column.addLayout(inputs)
+        column.addLayout(after)
+        for widget in (self._message, self._result, explanation):
+            column.addWidget(widget)
+        column.addStretch(1)
+        self._result.setVisible(False)
+        scroll = QScrollArea()
+        scroll.setObjectName("distance_scroll")
+        scroll.setWidgetResizable(True)
+        scroll.setFrameShape(QFrame.Shape.NoFrame)
+        scroll.setWidget(content)
+        outer = QVBoxLayout(self)
+        outer.setContentsMargins(0, 0, 0, 0)
+        outer.addWidget(scroll)
+
+
+@dataclass(frozen=True, slots=True)
+class _Settings:
+    sources: dict[str, str]
+    figures: dict[str, float]
+    layer: str | None
+
+
+def read_settings(params: Mapping[str, object]) -> _Settings:
+    """What `DistancePanel.prepare` is told, checked. Raises InputError."""
+    sources = {"first": ("sample", "random", "drawing"), "second": ("sample", "random", "drawing", "changed")}
+    wholes = {
+        "first_number": NUMBER,
+        "second_number": NUMBER,
+        "first_seed": SEED,
+        "second_seed": SEED,
+        "right": RIGHT,
+        "down": DOWN,
+    }
+    found = _Settings({}, {}, None)
+    for name, value in params.items():
+        match name, value:
+            case (("first" | "second"), str()) if value in sources[name]:
+                found.sources[name] = value
+            case (("first" | "second"), _):
+                raise InputError(name, f"{value!r} is no input", "one of " + ", ".join(sources[name]))
+            case "layer", str():
+                found = _Settings(found.sources, found.figures, value)
+            case "layer", _:
+                raise InputError(name, f"{value!r} is no layer", "a layer's name, or an empty text for the outputs")
+            case "noise", (int() | float()) if not isinstance(value, bool) and 0 <= value <= 1:
+                found.figures[name] = float(value)
+            case "noise", _:
+                raise InputError(name, f"{value!r} is no share of noise", "a number from 0 to 1")
+            case _ if name in wholes:
+                found.figures[name] = checked(wholes[name], name, value)
+            case _:
+                known = (*sources, *wholes, "noise", "layer")
+                raise InputError(name, "the distance has no such setting", "known are " + ", ".join(known))
+    return found
+
+
+# Done on another thread
+
+
+def _compare(
+    bench: Workbench, config: RunConfig, asked: _Asked, *, drawing: np.ndarray | None, start: LiveNetwork | None
+) -> _Answer:
+    from engine.assembly import describe_network
+    from engine.inspection.beginning import beginning
+    from engine.inspection.distance import changed, distances, input_distances
+
+    start = start or beginning(config)
+    info, test = start.info, bench.dataset(config).test
+    first, first_caption = _sample(asked.first, info, test, drawing)
+    if asked.second.source == "changed":
+        how = asked.second
+        second = changed(first, noise=how.noise, right=how.right, down=how.down)
+        second_caption = "The first input, changed"
+    else:
+        second, second_caption = _sample(asked.second, info, test, drawing)
+    other, other_caption = _another(asked.first, info, test)
+    compared = {"first": first, "second": second, "slight": changed(first), "other": other}
+    table = describe_network(config)
+    *before, last = table.rows
+    # The network's own row, for what it does beside its layers, has the name of its class and is no layer.
+    named = {row.name: f"{row.name} · {by(row.output_shape)}" for row in before if row.name != row.kind}
+    layers = (("", f"{OUTPUTS} · {by(last.output_shape)}"), *named.items())
+    layer = asked.layer if asked.layer in named else None
+    live = bench.live() if asked.trained else None
+    if live is not None and (live.info.name != info.name or live.input_shape != start.input_shape):
+        live = None  # the window's network is another by now: the next refresh asks again
+    return _Answer(
+        start=start,
+        layers=layers,
+        first=first,
+        second=second,
+        captions=(first_caption, second_caption, other_caption),
+        inputs=input_distances(start, **compared),
+        untrained=distances(start, layer=layer, **compared),
+        now=None if live is None else distances(live, layer=layer, **compared),
+    )
+
+
+def _sample(pick: Pick, info: DatasetInfo, test: Samples, drawing: np.ndarray | None) -> tuple[NDArray[Any], str]:
+    """The input and what to call it."""
+    from engine.inspection.distance import random_sample
+
+    if pick.source == "random":
+        return random_sample(info, seed=pick.seed), "Random values"
+    if pick.source == "drawing":
+        sample = to_sample(drawing, info)
+        if sample is None:
+            raise InputError("canvas", NOTHING_DRAWN, "draw something on the canvas, or choose another input")
+        return sample, "What is on the canvas"
+    if not len(test):
+        raise InputError("dataset", f"{info.label} has no test samples", "choose a random input")
+    number = pick.number % len(test)
+    return test.inputs[number].numpy().copy(), f"Test sample {number}{_called(info, test, number)}"
+
+
+def _another(first: Pick, info: DatasetInfo, test: Samples) -> tuple[NDArray[Any], str]:
+    """The next test sample of another class than the first input's; in regression, the next one."""
+    from engine.inspection.distance import random_sample
+
+    if not len(test):
+        return random_sample(info, seed=first.seed + 1), "random values"
+    begin = first.number % len(test) if first.source == "sample" else -1
+    number = (begin + 1) % len(test)
+    if info.classes and begin >= 0:
+        places = [(begin + step) % len(test) for step in range(1, min(len(test), MOST_OTHERS))]
+        own = int(test.targets[begin])
+        number = next((place for place in places if int(test.targets[place]) != own), number)
+    return test.inputs[number].numpy().copy(), f"sample {number}{_called(info, test, number)}"
+
+
+def _called(info: DatasetInfo, test: Samples, number: int) -> str:
+    return f": {info.classes[int(test.targets[number])]}" if info.classes else ""
+
+
+def _label(name: str, *, role: str) -> QLabel:
+    label = QLabel()
+    label.setObjectName(name)
+    label.setProperty("role", role)
+    label.setTextFormat(Qt.TextFormat.PlainText)
+    label.setWordWrap(role != "title")
+    return label

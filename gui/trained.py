@@ -1,0 +1,17 @@
+"""Which network a set-up means, and whether it has been trained. No torch."""
+
+from __future__ import annotations
+
+from engine.config import RunConfig
+from gui.run_state import RunState
+
+
+def network_key(config: RunConfig) -> tuple[object, ...]:
+    """What the untrained network of `config` follows from: two with the same key have the same one."""
+    parts = (config.dataset, config.network, config.loss)
+    return (*(part.model_dump_json() for part in parts), config.training.seed, repr(config.initial_parameters))
+
+
+def was_trained(state: RunState, config: RunConfig) -> bool:
+    """Whether the run on screen has changed the weights of a network such as `config` sets up."""
+    return state.step > 0 and (state.network, state.dataset) == (config.network.name, config.dataset.name)
