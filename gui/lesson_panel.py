@@ -49,7 +49,7 @@ class LessonPanel(QWidget):
         super().__init__(parent)
         self._theme = theme
         self._lesson: Lesson | None = None
-        self._rows: tuple[Row, ...] = ()
+        self._rows: tuple[Row, ...] | None = None
         column = QVBoxLayout(self)
         column.setContentsMargins(PANEL_MARGIN, PANEL_MARGIN, PANEL_MARGIN, PANEL_MARGIN)
         column.setSpacing(2 * SPACING)
@@ -97,6 +97,7 @@ class LessonPanel(QWidget):
         column.addWidget(self._everything)
         column.addLayout(buttons)
         self.show_lesson(None)
+        self.show_rows(())
 
     def show_lesson(
         self, lesson: Lesson | None, *, stage: int = 1, place: str = "", first: bool = True, last: bool = True
@@ -161,8 +162,8 @@ class LessonPanel(QWidget):
     def set_theme(self, theme: Theme) -> None:
         self._theme = theme
         self._show_text()
-        rows, self._rows = self._rows, ()
-        self.show_rows(rows)
+        rows, self._rows = self._rows, None
+        self.show_rows(rows or ())
 
     def _show_text(self) -> None:
         place = self._text.verticalScrollBar().value() if self._lesson else 0
