@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.config import RunConfig
+from engine.datasets.data import DatasetInfo
 from engine.inspection.surface import Answer, Floats, LinearModel, ask, linear_model
 from engine.losses import LOSSES
 from gui.workbench import Workbench
@@ -41,6 +42,7 @@ class PointsAnswers:
     def __init__(self, bench: Workbench, heard: Callable[[], None]) -> None:
         self._bench, self._heard = bench, heard
         self._config: RunConfig | None = None
+        self._info: DatasetInfo | None = None
         self._live: weakref.ref[LiveNetwork] | None = None
         self._about: object = None  # what the last question was about
         self._waiting = False
@@ -50,6 +52,7 @@ class PointsAnswers:
     def set_config(self, config: RunConfig) -> None:
         old, self._config = self._config, config
         if old is None or old.dataset != config.dataset:
+            self._info = config.dataset_info()
             self._forget(None)
 
     def _forget(self, live: LiveNetwork | None) -> None:
@@ -95,11 +98,10 @@ class PointsAnswers:
 
     def model(self, values: Floats | NDArray[np.float32] | None) -> LinearModel | None:
         """The linear model of these parameters, None where the network is none."""
-        if values is None or self._config is None or not self.is_linear:
+        if values is None or self._config is None or self._info is None or not self.is_linear:
             return None
-        info = self._config.dataset_info()
-        outputs = LOSSES[self._config.loss.name].outputs(info)
-        return linear_model(np.asarray(values, np.float64), info, outputs=outputs)
+        outputs = LOSSES[self._config.loss.name].outputs(self._info)
+        return linear_model(np.asarray(values, np.float64), self._info, outputs=outputs)
 
     def first(self, moment: Moment) -> Answer | None:
         """The answer that tells how the network of `moment` began; None where that is the same or not known."""
@@ -114,8 +116,8 @@ class PointsAnswers:
         Args:
             once: the answer does not depend on the step, for the track tells the rest.
         """
-        live, config = self._bench.live(), self._config
-        if live is None or config is None or live.info != config.dataset_info():
+        live = self._bench.live()
+        if live is None or live.info != self._info:
             return
         if self._live is None or self._live() is not live:
             self._forget(live)
