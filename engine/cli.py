@@ -49,6 +49,7 @@ from engine.events import (
 )
 from engine.lessons import find_lesson, lessons
 from engine.lessons.comparison import Comparison
+from engine.lessons.keeping import kept_folder, pick_up
 from engine.lessons.lesson import Lesson
 from engine.preload import share_cores
 
@@ -144,7 +145,13 @@ def _train(options: argparse.Namespace) -> int:
         for stage, config in runs:
             if stage is not None and lesson is not None:
                 reporter.say_stage(lesson, stage)
-            for event in train(config, control, library=library, tuner=tuner):
+            kept = None
+            if lesson is not None and stage is not None and lesson.stage(stage).goes_on:
+                kept = pick_up(config, kept_folder(lesson, stage))
+                reporter.say(kept.note)
+            resume, policy = (kept.checkpoint, kept.policy) if kept else (None, None)
+            config = kept.config if kept else config
+            for event in train(config, control, library=library, tuner=tuner, resume=resume, checkpoints=policy):
                 write(event, stage)
                 reporter.report(event)
                 if comparison is not None and stage is not None:
@@ -320,6 +327,10 @@ class _Reporter:
         self._batch = 0
         self._shown = 0.0
         self.message = ""
+
+    def say(self, line: str) -> None:
+        if line:
+            self._say(line)
 
     def say_stage(self, lesson: Lesson, number: int) -> None:
         if len(lesson.stages) > 1:

@@ -21,7 +21,7 @@ from engine.config import Choice, RunConfig
 from engine.control import Change, RunControl, ScheduleChange
 from engine.datasets.library import Library
 from engine.errors import InputError
-from engine.events import Event, Failed
+from engine.events import Event, Failed, Preparing
 from engine.files import write_atomically
 from engine.lessons.lesson import Lesson, save_lesson, stage_of
 from engine.preload import import_torch, share_cores, use_one_thread
@@ -151,9 +151,17 @@ class _RunThread(QThread):
     """One run, from its first event to its last, into the channel."""
 
     def __init__(
-        self, parent: QObject, *, config: RunConfig, control: RunControl, channel: Channel, kept: _Kept
+        self,
+        parent: QObject,
+        *,
+        config: RunConfig,
+        control: RunControl,
+        channel: Channel,
+        kept: _Kept,
+        checkpoints: Path | None,
     ) -> None:
         super().__init__(parent)
+        self._checkpoints = checkpoints
         self._config = config
         self._control = control
         self._channel = channel
@@ -163,9 +171,20 @@ class _RunThread(QThread):
         step = 0
         try:
             self._kept.ready.wait()
+            from engine.lessons.keeping import pick_up
             from engine.training import train
 
-            for event in train(self._config, self._control, library=self._kept.library, tuner=self._kept.tuner()):
+            plan = None if self._checkpoints is None else pick_up(self._config, self._checkpoints)
+            if plan is not None and plan.note:
+                self._channel.put(Preparing(plan.note))
+            for event in train(
+                plan.config if plan else self._config,
+                self._control,
+                library=self._kept.library,
+                tuner=self._kept.tuner(),
+                resume=plan.checkpoint if plan else None,
+                checkpoints=plan.policy if plan else None,
+            ):
                 self._channel.put(event)
                 step = getattr(event, "step", step)
         except Exception as error:  # a defect must not lose the run: it ends with what it has, and says why
@@ -246,8 +265,13 @@ class Bridge(QObject):
         """Whether a run is under way, paused ones included."""
         return self._run is not None
 
-    def start(self, config: RunConfig, *, steps: int | None = None) -> None:
-        """Begin a run; with `steps`, pause after so many. Nothing happens while another is under way."""
+    def start(self, config: RunConfig, *, steps: int | None = None, checkpoints: Path | None = None) -> None:
+        """Begin a run. Nothing happens while another is under way.
+
+        Args:
+            steps: pause after so many.
+            checkpoints: the folder of a run that keeps its checkpoints; it goes on from the newest of this set-up.
+        """
         if self._run is not None or self._shutting_down:
             return
         speed = self._control.speed
@@ -260,7 +284,12 @@ class Bridge(QObject):
         application = QCoreApplication.instance()
         assert application is not None
         self._run = _RunThread(
-            application, config=config, control=self._control, channel=self._channel, kept=self._kept
+            application,
+            config=config,
+            control=self._control,
+            channel=self._channel,
+            kept=self._kept,
+            checkpoints=checkpoints,
         )
         self._run.finished.connect(self._on_run_finished)
         self._threads.append(self._run)

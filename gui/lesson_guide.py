@@ -14,6 +14,7 @@ from engine.errors import InputError
 from engine.events import Event, Finished
 from engine.lessons import find_lesson, lessons
 from engine.lessons.comparison import Comparison
+from engine.lessons.keeping import kept_folder
 from engine.lessons.lesson import Lesson
 from gui.lesson_panel import LessonPanel
 from gui.run_toolbar import RunToolbar
@@ -115,6 +116,12 @@ class LessonGuide(QObject):
         self.stage = number
         self._take_setup(self.lesson.stage(number).config())
         self.opened.emit()
+
+    def checkpoints(self) -> Path | None:
+        """Where the next run keeps its checkpoints and goes on from, if the lesson says so."""
+        if self.lesson is None or not self.lesson.stage(self.stage).goes_on:
+            return None
+        return kept_folder(self.lesson, self.stage)
 
     def begin_run(self) -> None:
         """A run begins: it is one of the stage that is open, whatever else the person has changed."""

@@ -302,7 +302,7 @@ class MainWindow(QMainWindow):
             seed=config.training.seed,
         )
         self.guide.begin_run()
-        self.bridge.start(config, steps=steps)
+        self.bridge.start(config, steps=steps, checkpoints=self.guide.checkpoints())
         self._on_events([Preparing("Starting")])
         self._redraw()
 
@@ -319,6 +319,8 @@ class MainWindow(QMainWindow):
                 self._on_failed(event)
             elif isinstance(event, Started):
                 self.budget.start()
+                if event.resumed_from:
+                    self.say(f"Goes on after step {numbers.count(event.resumed_from)}. {event.caution}".strip())
         self.run_state_changed.emit()
 
     def _on_failed(self, event: Failed) -> None:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 
-import platformdirs
-
 from engine.files import write_atomically
+from engine.home import data_folder
 
 FILE_NAME = "settings.json"
 VERSION = 1
@@ -78,8 +76,7 @@ _SOUND: Mapping[str, Callable[[object], bool]] = {
 
 def settings_folder() -> Path:
     """$LEARNSCOPE_HOME, else the user's data folder as the system has it. It may not exist yet."""
-    home = os.environ.get("LEARNSCOPE_HOME")
-    return Path(home) if home else Path(platformdirs.user_data_dir("learnscope", appauthor=False))
+    return data_folder()
 
 
 def load(folder: Path | None = None) -> Settings:

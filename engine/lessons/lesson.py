@@ -73,6 +73,7 @@ class Stage(_Frozen):
 
     Attributes:
         speed: steps a second that show well in the window; None is as fast as it goes.
+        goes_on: its checkpoints are kept after every epoch, and the next start picks it up where the last one ended.
     """
 
     title: StrictStr = ""
@@ -82,6 +83,7 @@ class Stage(_Frozen):
     )
     initial_parameters: Mapping[str, object] | None = None
     speed: float | None = Field(default=None, gt=0, le=1000)
+    goes_on: bool = False
 
     def config(self, picks: Mapping[str, str] | None = None, settings: Mapping[str, object] | None = None) -> RunConfig:
         """The stage's set-up, with other picks and settings over its own. Raises InputError."""
