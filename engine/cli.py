@@ -48,7 +48,7 @@ from engine.events import (
     as_json,
 )
 from engine.lessons import find_lesson, lessons
-from engine.lessons.comparison import Comparison
+from engine.lessons.comparison import Comparison, correct
 from engine.lessons.keeping import kept_folder, pick_up
 from engine.lessons.lesson import Lesson
 from engine.preload import share_cores
@@ -209,6 +209,8 @@ def _runs(options: argparse.Namespace) -> tuple[Lesson | None, list[tuple[int | 
 
 
 def _print_comparison(out: Console, comparison: Comparison) -> None:
+    if comparison.time_told():
+        out.print(comparison.time_told())
     rows = [row for row in comparison.rows() if row.obtained is not None]
     if rows:
         table = Table("stage", "what", "printed there", "obtained here", "", box=None, pad_edge=False)
@@ -325,6 +327,7 @@ class _Reporter:
         self._task = task
         self._epochs = 0
         self._batch = 0
+        self._tested = 0
         self._shown = 0.0
         self.message = ""
 
@@ -355,6 +358,7 @@ class _Reporter:
             case Started():
                 self._epochs = -(-event.total_steps // event.steps_per_epoch)
                 self._batch = event.batch_size
+                self._tested = event.test_size
                 self._progress.update(self._task, total=event.total_steps)
                 threads = f"{event.threads} thread{'s' * (event.threads > 1)}"
                 self._say(f"{event.network} on {event.dataset}: {event.parameters:,} parameters")
@@ -362,12 +366,11 @@ class _Reporter:
                 if event.resumed_from:
                     self._say(f"continued after step {event.resumed_from:,}. {event.caution}".rstrip())
             case Evaluated():
-                self._say(f"step {event.step}: " + _figures(event))
+                self._say(f"step {event.step}: " + _figures(event, tested=self._tested))
             case EpochFinished():
                 if event.epoch % max(1, self._epochs // _MOST_LINES) == 0 or event.epoch == self._epochs:
-                    self._say(
-                        f"epoch {event.epoch}/{self._epochs}: train loss {event.train_loss:.4f}, " + _figures(event)
-                    )
+                    train = f"epoch {event.epoch}/{self._epochs}: train loss {event.train_loss:.4f}, "
+                    self._say(train + _figures(event, tested=self._tested))
             case Intervened():
                 self._say(f"step {event.step}: {event.name} {event.old} → {event.new}")
             case Finished():
@@ -390,15 +393,20 @@ class _Reporter:
             self._out.print(line)
 
 
-def _figures(event: Evaluated | EpochFinished) -> str:
+def _figures(event: Evaluated | EpochFinished, *, tested: int) -> str:
     pieces = []
     for name, loss, accuracy in (
         ("validation", event.validation_loss, event.validation_accuracy),
         ("test", event.test_loss, event.test_accuracy),
     ):
-        if loss is not None:
-            share = "" if accuracy is None else f" ({accuracy:.2%})"
-            pieces.append(f"{name} loss {loss:.4f}{share}")
+        if loss is None:
+            continue
+        piece = f"{name} loss {loss:.4f}"
+        if accuracy is not None and name == "test" and tested:
+            piece += f", {correct(accuracy, of=tested)}"
+        elif accuracy is not None:
+            piece += f" ({accuracy:.2%})"
+        pieces.append(piece)
     return ", ".join(pieces)
 
 

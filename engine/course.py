@@ -147,6 +147,7 @@ class Course:
             network=self._config.network.name,
             dataset=self._config.dataset.name,
             tracked=self._tracked.names,
+            test_size=len(ready.test),
             resumed_from=self.step,
             caution="" if self._resumed is None else caution(self._resumed, ready.device),
         )
@@ -435,7 +436,7 @@ class Course:
             good=kept(self._good),
             newer=kept(self._newer),
             seconds=self._clock.seconds(),
-            evaluating=self._clock.seconds() - self._clock.updating(),
+            evaluating=self._clock.evaluated(),
             interventions=tuple(self._interventions),
         )
         copies = {"best": self._best, "good": self._good, "newer": self._newer}

@@ -40,6 +40,7 @@ class Started:
     network: str
     dataset: str
     tracked: tuple[str, ...] = ()
+    test_size: int = 0
     resumed_from: int = 0
     caution: str = ""
 

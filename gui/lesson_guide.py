@@ -11,9 +11,9 @@ from PySide6.QtWidgets import QDockWidget, QMenu
 
 from engine.config import RunConfig
 from engine.errors import InputError
-from engine.events import Event, Finished
+from engine.events import EpochFinished, Evaluated, Event, Finished, Started
 from engine.lessons import find_lesson, lessons
-from engine.lessons.comparison import Comparison
+from engine.lessons.comparison import Comparison, correct
 from engine.lessons.keeping import kept_folder
 from engine.lessons.lesson import Lesson
 from gui.lesson_panel import LessonPanel
@@ -67,6 +67,7 @@ class LessonGuide(QObject):
         self._curves, self._busy, self._say = curves, busy, say
         self._comparison: Comparison | None = None
         self._running_stage: int | None = None
+        self._tested, self._result = 0, ""
         self._hidden: set[str] = set()  # panels that were open and that the lesson hides
         panel.stage_chosen.connect(self.choose_stage)
         panel.previous.connect(lambda: self._go(-1))
@@ -91,6 +92,8 @@ class LessonGuide(QObject):
         if self.lesson is not lesson:
             self._comparison = Comparison(lesson)
             self._panel.show_everything(False)
+            self._result = ""
+            self._panel.show_result("")
         self.lesson, self.stage = lesson, stage
         self._hide(lesson.hides)
         self._show()
@@ -136,11 +139,25 @@ class LessonGuide(QObject):
             return
         if self._comparison.take(events, stage=self._running_stage):
             self._panel.show_rows(self._comparison.rows())
+        self._tell_result(events)
         if any(isinstance(event, Finished) and event.reason == "completed" for event in events):
             mark = f"{self.lesson.name}:{self._running_stage}"
             if mark not in self.done:
                 self.done = (*self.done, mark)
                 self.progressed.emit()
+
+    def _tell_result(self, events: Sequence[Event]) -> None:
+        for event in events:
+            if isinstance(event, Started):
+                self._tested = event.test_size
+            elif isinstance(event, Evaluated | EpochFinished) and event.test_accuracy is not None:
+                when = (
+                    f"After epoch {event.epoch:,}" if isinstance(event, EpochFinished) else f"After step {event.step:,}"
+                )
+                found = correct(event.test_accuracy, of=self._tested)
+                self._result = f"{when}: average test loss {event.test_loss:.4f}, {found}."
+        times = self._comparison.time_told() if self._comparison is not None else ""
+        self._panel.show_result("\n".join(line for line in (self._result, times) if line))
 
     def is_done(self, lesson: Lesson) -> bool:
         """Whether every stage's run was completed once."""

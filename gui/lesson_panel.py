@@ -71,6 +71,10 @@ class LessonPanel(QWidget):
         self._text.setAccessibleName("Text of the lesson")
         self._text.setOpenLinks(False)
         self._text.setFrameShape(QTextBrowser.Shape.NoFrame)
+        self._result = QLabel()
+        self._result.setObjectName("lesson_result")
+        self._result.setWordWrap(True)
+        self._result.hide()
         self._numbers_title = QLabel("Printed in the tutorial and obtained here")
         self._numbers_title.setProperty("role", "secondary")
         self._numbers_title.setWordWrap(True)
@@ -92,6 +96,7 @@ class LessonPanel(QWidget):
         column.addWidget(self._title)
         column.addWidget(self._stages)
         column.addWidget(self._text, 1)
+        column.addWidget(self._result)
         column.addWidget(self._numbers_title)
         column.addWidget(self._numbers)
         column.addWidget(self._everything)
@@ -152,6 +157,11 @@ class LessonPanel(QWidget):
         table.setVisible(bool(rows))
         height = table.verticalHeader().defaultSectionSize()
         table.setFixedHeight(height * min(len(rows), _MOST_ROWS) + table.horizontalHeader().sizeHint().height() + 4)
+
+    def show_result(self, text: str) -> None:
+        """What the last evaluation found, in a sentence; empty hides it."""
+        self._result.setText(text)
+        self._result.setVisible(bool(text))
 
     def show_everything(self, wanted: bool) -> None:
         """Set the check mark without asking for anything."""

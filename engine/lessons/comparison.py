@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from engine.events import EpochFinished, Evaluated, Event, Started, StepFinished
+from engine.events import EpochFinished, Evaluated, Event, Finished, Started, StepFinished
 from engine.lessons.lesson import Lesson, Printed
 
 
@@ -43,6 +43,8 @@ class Comparison:
         self._wanted: dict[tuple[int, int], list[tuple[int, Printed]]] = {}
         self._lesson = lesson
         self._tracked: tuple[str, ...] = ()
+        self._batch_size = 0
+        self._step_seconds: dict[int, float] = {}
         for number, printed in enumerate(lesson.printed):
             self._wanted.setdefault((printed.stage, printed.step), []).append((number, printed))
 
@@ -58,13 +60,26 @@ class Comparison:
         before = len(self._obtained)
         for event in events:
             if isinstance(event, Started):
-                self._tracked = event.tracked
+                self._tracked, self._batch_size = event.tracked, event.batch_size
+            elif isinstance(event, Finished):
+                if event.samples_per_second > 0:
+                    self._step_seconds[stage] = self._batch_size / event.samples_per_second
             elif isinstance(event, StepFinished | Evaluated | EpochFinished):
                 for number, printed in self._wanted.get((stage, event.step), ()):
                     value = self._read(event, printed)
                     if value is not None:
                         self._obtained[number] = value
         return len(self._obtained) > before
+
+    def time_told(self) -> str:
+        """What a step took in each stage that has run, if there are several; evaluations and slow motion left out."""
+        if len(self._step_seconds) < 2:
+            return ""
+        told = []
+        for stage, seconds in sorted(self._step_seconds.items()):
+            title = self._lesson.stage(stage).title or f"stage {stage}"
+            told.append(f"{title}: {1000 * seconds:.3f} ms")
+        return "Time of a step. " + "; ".join(told) + "."
 
     def rows(self) -> tuple[Row, ...]:
         return tuple(Row(printed, self._obtained.get(number)) for number, printed in enumerate(self._lesson.printed))
@@ -84,3 +99,8 @@ class Comparison:
         if printed.what == "test_loss":
             return event.test_loss
         return event.test_accuracy if printed.what == "test_accuracy" else None
+
+
+def correct(accuracy: float, *, of: int) -> str:
+    """An accuracy (0 … 1) as tutorials say it, such as `9,290 of 10,000 correct (92.90 %)`."""
+    return f"{round(accuracy * of):,} of {of:,} correct ({100 * accuracy:.2f} %)"
