@@ -79,7 +79,7 @@ class CheckpointWriter:
             self._written_at = seconds
         try:
             checkpoint = take()
-        except TypeError as error:  # an optimizer of another package remembers what no file can hold
+        except Exception as error:  # such as an optimizer that remembers what no file can hold: the run goes on
             for name in names:
                 self._tell_failure(name, step, str(error))
             return
@@ -142,7 +142,7 @@ class CheckpointWriter:
                 if packed is None or packed[0] is not checkpoint:
                     packed = (checkpoint, checkpoint.pieces())
                 size = self._put(name, packed[1])
-            except (OSError, TypeError, MemoryError) as error:
+            except Exception as error:  # most often the disk; whatever it is, the run goes on
                 self._tell_failure(name, checkpoint.step, getattr(error, "strerror", None) or str(error))
             else:
                 self._problems.pop(name, None)

@@ -22,6 +22,10 @@ class Clock:
         """Since the start, pauses and evaluations left out."""
         return self.seconds() - self._evaluating
 
+    def evaluated(self) -> float:
+        """Spent in evaluations."""
+        return self._evaluating
+
     @contextmanager
     def paused(self) -> Iterator[None]:
         before = time.perf_counter()
