@@ -132,7 +132,7 @@ class TensorCard(QWidget):
 
     @property
     def figures(self) -> str:
-        """What stands under the picture."""
+        """What stands under the picture, in two lines."""
         return self._figures.text()
 
     @property
@@ -155,17 +155,17 @@ class TensorCard(QWidget):
         """The value that is pointed at, else the tensor as a whole."""
         tensor, place = self._tensor, self._picture.reading()
         if tensor is None:
-            self._figures.setText("None")
+            self._figures.setText("None\n")
             self._figures.setToolTip("")
             return
         if place is not None:
             value = figures([float(tensor.picture[place])], digits=5)[0]
-            self._figures.setText(f"{list(index_of(self._shape, tensor.picture.shape, place))}  {value}")
+            self._figures.setText(f"{list(index_of(self._shape, tensor.picture.shape, place))}\n{value}")
             return
         low, high, mean = figures([tensor.smallest, tensor.largest, tensor.mean], digits=3)
         norm = figures([tensor.norm])[0]
         odd = f", {count(tensor.odd)} not finite" if tensor.odd else ""
-        self._figures.setText(f"norm {norm}, {low} … {high}{odd}")
+        self._figures.setText(f"norm {norm}{odd}\n{low} … {high}")
         self._figures.setToolTip(
             f"<p>{count(tensor.size)} values{odd}. Norm {norm}, smallest {low}, largest {high}, mean {mean}.</p>"
         )

@@ -155,7 +155,7 @@ class TestTheRun:
                     done = len(losses(run.events))
                     run.control.step_once()
                     run.wait_until(partial(has_more_steps_than, done))
-                run.wait_until(lambda events: isinstance(events[-1], Paused))
+                run.wait_until(lambda events: isinstance(events[-1] if events else None, Paused))
                 before = list(run.events)
                 specimen = run.control.examine().result(PATIENCE)
                 assert (specimen.step, specimen.epoch) == (step, 1 + (step - 1) // PER_EPOCH)
