@@ -50,21 +50,26 @@ def nothing_left_behind(request: pytest.FixtureRequest) -> Iterator[None]:
         import pyqtgraph
 
         pyqtgraph.setConfigOptions(imageAxisOrder="row-major", antialias=False)
-    threads = set(threading.enumerate())
+    threads = set(_python_threads())
     busy = set(_busy_qt_objects()) if drawn else set()
     yield
     if drawn:
         _delete_what_was_closed()
     deadline = time.monotonic() + LEAVE_WITHIN
-    for thread in set(threading.enumerate()) - threads:
+    for thread in set(_python_threads()) - threads:
         thread.join(max(0.0, deadline - time.monotonic()))
-    left = [thread.name for thread in threading.enumerate() if thread not in threads]
+    left = [thread.name for thread in _python_threads() if thread not in threads]
     if drawn and set(_busy_qt_objects()) - busy:
         gc.collect()
         _delete_what_was_closed()
         left += [name for key, name in _busy_qt_objects().items() if key not in busy]
     if left:
         pytest.fail("left behind: " + ", ".join(left), pytrace=False)
+
+
+def _python_threads() -> list[threading.Thread]:
+    """Those that Python started. One of Qt's that asked Python who it is stays listed as a dummy after it has ended."""
+    return [thread for thread in threading.enumerate() if not thread.name.startswith("Dummy-")]
 
 
 def _delete_what_was_closed() -> None:
