@@ -86,3 +86,4 @@ def use_one_thread() -> None:
     import torch
 
     torch.set_num_threads(1)
+    torch.get_num_threads()  # only now the thread keeps its number: else it would take over the run's at its first work
