@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -11,6 +12,7 @@ from torch import nn
 from engine.config import RunConfig
 from engine.datasets.data import DatasetInfo
 from engine.errors import InputError
+from engine.inspection.private_random import PrivateRandom
 from engine.inspection.shapes import LayerTable, describe
 from engine.losses import LOSSES, Loss
 from engine.networks import NETWORKS
@@ -26,17 +28,26 @@ class Assembly:
     loss: Loss
 
 
-def assemble(config: RunConfig) -> Assembly:
+def assemble(config: RunConfig, *, aside: bool = False) -> Assembly:
     """The network of `config` on the CPU with its initial parameters, which follow from the seed alone.
 
-    It seeds torch's global generator: not to be called while a run that draws from it is under way. Raises InputError
-    where the parts do not fit or `initial_parameters` do not match.
+    Args:
+        aside: leave torch's global generator as it is, as has to be beside a run that draws from it; else it is seeded,
+            and a run goes on to draw from it. The parameters are the same.
+
+    Raises InputError where the parts do not fit or `initial_parameters` do not match.
     """
     info = config.dataset_info()
     entry, loss_entry = NETWORKS[config.network.name], LOSSES[config.loss.name]
     input_shape = entry.fit(info, config.network.params)
-    torch.manual_seed(config.training.seed)
-    network = entry.build(input_shape, loss_entry.outputs(info), config.network.params)
+    seed = config.training.seed
+    drawing: contextlib.AbstractContextManager[object] = contextlib.nullcontext()
+    if aside:
+        drawing = PrivateRandom(torch.device("cpu"), {"cpu": torch.Generator().manual_seed(seed).get_state()})
+    else:
+        torch.manual_seed(seed)
+    with drawing:
+        network = entry.build(input_shape, loss_entry.outputs(info), config.network.params)
     if config.initial_parameters is not None:
         set_parameters(network, config.initial_parameters)
     return Assembly(network, info, input_shape, loss_entry.build(config.loss.params, info))

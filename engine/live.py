@@ -174,6 +174,9 @@ class Updating:
 
 
 def untrained(config: RunConfig) -> LiveNetwork:
-    """The network that a run of `config` would start with, on the CPU. Seeds torch's generator, as `assemble` does."""
-    parts = assemble(config)
+    """The network that a run of `config` starts with, bit for bit, on the CPU. Disturbs no run's random numbers.
+
+    Raises InputError where the parts do not fit or `initial_parameters` do not match.
+    """
+    parts = assemble(config, aside=True)
     return LiveNetwork(parts.network, info=parts.info, input_shape=parts.input_shape, loss=parts.loss)

@@ -324,10 +324,10 @@ def _compare(
     bench: Workbench, config: RunConfig, asked: _Asked, *, drawing: np.ndarray | None, start: LiveNetwork | None
 ) -> _Answer:
     from engine.assembly import describe_network
-    from engine.inspection.beginning import beginning
+    from engine.live import untrained
     from engine.inspection.distance import changed, distances, input_distances
 
-    start = start or beginning(config)
+    start = start or untrained(config)
     info, test = start.info, bench.dataset(config).test
     first, first_caption = _sample(asked.first, info, test, drawing)
     if asked.second.source == "changed":

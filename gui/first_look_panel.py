@@ -247,10 +247,10 @@ def _look(
     bench: Workbench, config: RunConfig, *, now: bool, drawing: np.ndarray | None, seed: int, rate: float
 ) -> _Answer:
     """Done on another thread."""
-    from engine.inspection.beginning import beginning
+    from engine.live import untrained
     from engine.inspection.first_look import as_input, first_look
 
-    network = (bench.live() if now else None) or beginning(config)
+    network = (bench.live() if now else None) or untrained(config)
     sample = None
     if drawing is not None:
         pixels = to_sample(drawing, network.info)

@@ -11,7 +11,7 @@ from torch import nn
 
 from engine.config import RunConfig, make_config
 from engine.datasets.data import DatasetInfo
-from engine.inspection.beginning import beginning
+from engine.live import untrained
 from engine.inspection.distance import changed, distance, distances, random_sample
 from engine.live import LiveNetwork
 from tests.engine.runs import dataset_of, toy_config
@@ -51,14 +51,14 @@ class TestDistances:
         """The lesson's default: two test samples under an untrained convolution."""
         first, second = digits()[0], digits()[1]
         found = distances(
-            beginning(mnist()), first=first, second=second, slight=changed(first), other=digits()[2], layer=layer
+            untrained(mnist()), first=first, second=second, slight=changed(first), other=digits()[2], layer=layer
         )
         assert found.same == 0.0
         assert 0.0 < found.slight < found.other / 4
         assert found.slight < found.second
 
     def test_are_those_of_the_outputs_one_by_one(self) -> None:
-        network = beginning(mnist())
+        network = untrained(mnist())
         first, second = digits()[:2]
         found = distances(network, first=first, second=second, slight=first, other=second)
         apart = network.features(np.stack([first]))[0] - network.features(np.stack([second]))[0]
@@ -67,7 +67,7 @@ class TestDistances:
         assert found.values == 10
 
     def test_work_on_points(self) -> None:
-        network: LiveNetwork = beginning(toy_config())
+        network: LiveNetwork = untrained(toy_config())
         first, second = (random_sample(network.info, seed=seed) for seed in (0, 1))
         found = distances(network, first=first, second=second, slight=changed(first), other=second)
         assert 0.0 == found.same < found.slight < found.second

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from engine.assembly import assemble
 from engine.config import RunConfig
 from engine.errors import InputError
-from engine.inspection.beginning import beginning
+from engine.live import untrained
 from engine.inspection.first_look import FirstLook, first_look
 from engine.inspection.formulas import formula
 from engine.networks import NETWORKS
@@ -243,7 +243,7 @@ class TestBeginning:
         config = config_of(network)
         torch.manual_seed(99)
         before = torch.get_rng_state()
-        weights = beginning(config).weights()
+        weights = untrained(config).weights()
         assert torch.equal(torch.get_rng_state(), before)
         expected = assemble(config).network.state_dict()
         assert weights.keys() == expected.keys()
@@ -251,4 +251,4 @@ class TestBeginning:
 
     def test_takes_explicit_weights(self) -> None:
         given = toy_config(network__hidden=(2,)).model_copy(update={"initial_parameters": {"fc1.bias": [0.5, -0.5]}})
-        assert beginning(given).weights()["fc1.bias"].tolist() == [0.5, -0.5]
+        assert untrained(given).weights()["fc1.bias"].tolist() == [0.5, -0.5]

@@ -10,7 +10,7 @@ from pytestqt.qtbot import QtBot
 
 from engine.config import make_config
 from engine.errors import InputError
-from engine.inspection.beginning import beginning
+from engine.live import untrained
 from engine.inspection.distance import changed, distance
 from gui.distance_panel import NO_CONFIG, DistancePanel
 from gui.theme import DARK, LIGHT
@@ -39,7 +39,7 @@ def train(bench: FakeBench, *, step: int) -> None:
     """As if a run had come to `step` with weights of another seed."""
     state = bench.run_state
     state.status, state.step, state.network, state.dataset = "paused", step, "lenet3", "mnist"
-    bench.network = beginning(make_config({"network": "lenet3"}, {"training.seed": step}))
+    bench.network = untrained(make_config({"network": "lenet3"}, {"training.seed": step}))
 
 
 def combo(panel: DistancePanel, name: str) -> QComboBox:
@@ -66,7 +66,7 @@ def apart(bench: FakeBench, first: int, second: int, layer: str = "") -> float:
     """The distance of two test samples under the untrained network."""
     assert bench.data is not None
     assert bench.current is not None
-    found = beginning(bench.current).features(bench.data.test.inputs[[first, second]], layer)
+    found = untrained(bench.current).features(bench.data.test.inputs[[first, second]], layer)
     return distance(found[0], found[1])
 
 
@@ -151,7 +151,7 @@ class TestInputs:
         assert bench.current is not None
         first = bench.data.test.inputs[0].numpy()
         pair = np.stack([first, changed(first, noise=0.0, right=2)])
-        found = beginning(bench.current).features(pair)
+        found = untrained(bench.current).features(pair)
         assert number(label(panel, "distance_untrained")) == pytest.approx(distance(found[0], found[1]), rel=1e-3)
 
     def test_show_what_belongs_to_the_source(self, qtbot: QtBot) -> None:

@@ -11,7 +11,7 @@ from pytestqt.qtbot import QtBot
 
 from engine.config import make_config
 from engine.errors import InputError
-from engine.inspection.beginning import beginning
+from engine.live import untrained
 from engine.inspection.first_look import FirstLook, as_input, first_look
 from engine.predict import to_sample
 from gui.first_look_panel import NO_CONFIG, NOTHING_DRAWN, FirstLookPanel
@@ -38,7 +38,7 @@ def opened(qtbot: QtBot, bench: FakeBench) -> FirstLookPanel:
 
 def expected(bench: FakeBench, *, seed: int = 0) -> FirstLook:
     assert bench.current is not None
-    network = beginning(bench.current)
+    network = untrained(bench.current)
     return first_look(network.copy(), network.input_shape, seed=seed, rate=0.5)
 
 
@@ -64,7 +64,7 @@ def train(bench: FakeBench, *, step: int) -> None:
     """As if a run had come to `step` with weights of another seed."""
     state = bench.run_state
     state.status, state.step, state.network, state.dataset = "paused", step, "lenet3", "mnist"
-    bench.network = beginning(make_config({"network": "lenet3"}, {"training.seed": step}))
+    bench.network = untrained(make_config({"network": "lenet3"}, {"training.seed": step}))
 
 
 class TestCards:
@@ -147,7 +147,7 @@ class TestChoices:
         bench.drawn = drawing
         qtbot.waitUntil(lambda: cards(panel).isVisible())
         assert bench.current is not None
-        network = beginning(bench.current)
+        network = untrained(bench.current)
         sample = to_sample(drawing, network.info)
         assert sample is not None
         look = first_look(network.copy(), network.input_shape, seed=0, sample=as_input(network, sample))
