@@ -169,6 +169,8 @@ class LessonGuide(QObject):
         self._toolbar.set_speed(self.lesson.stage(self.stage).speed)
         if config.training.batch_size == config.dataset_info().train_size:  # nothing is left to smooth
             self._curves.set_choices({**self._curves.choices(), "smoothing": 0.0})
+        if self.lesson.log_loss:
+            self._curves.set_choices({**self._curves.choices(), "log": True})
 
     def _show(self) -> None:
         lesson = self.lesson

@@ -105,6 +105,7 @@ class Lesson(_Frozen):
     Attributes:
         name: as the file is called, words of small letters with hyphens between them.
         tools: panels to open and what each is told, by name.
+        log_loss: the loss is best seen on a logarithmic axis.
         hides: controls that the lesson does not need; the reader can bring them back.
         order: its place in the menu.
     """
@@ -117,6 +118,7 @@ class Lesson(_Frozen):
     stages: tuple[Stage, ...] = Field(min_length=1, max_length=_MOST_STAGES)
     printed: tuple[Printed, ...] = ()
     tools: Mapping[str, Mapping[str, object]] = Field(default_factory=dict)
+    log_loss: bool = False
     hides: tuple[StrictStr, ...] = ()
     text: str
 
