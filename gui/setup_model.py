@@ -54,6 +54,7 @@ class SetupModel:
     def pick(self, part: str, name: str) -> Notes:
         """Pick an entry by hand; what no longer fits it gives way. Raises InputError for an unknown name."""
         CATALOGS[part][name]
+        outputs = self._outputs()
         self.picks[part] = name
         if part in RECIPE_PARTS:
             self._touched.add(part)
@@ -62,7 +63,9 @@ class SetupModel:
         notes: Notes = {}
         if part == "network":
             notes |= self._apply_recipe()
-        return notes | self._refit()
+        notes |= self._refit()
+        self._keep_initial(outputs)
+        return notes
 
     def set_value(self, part: str, name: str, value: ParamValue) -> Notes:
         """Set a checked value by hand; what no longer fits it gives way."""
@@ -74,8 +77,11 @@ class SetupModel:
 
     def use_recipe(self) -> Notes:
         """The network's recipe in full, as if nothing had been touched."""
+        outputs = self._outputs()
         self._touched.clear()
-        return self._apply_recipe(force=True) | self._refit()
+        notes = self._apply_recipe(force=True) | self._refit()
+        self._keep_initial(outputs)
+        return notes
 
     def differs_from_recipe(self) -> bool:
         """Something the recipe says was set otherwise."""
@@ -157,6 +163,20 @@ class SetupModel:
             self._touched = {piece for piece in touched if isinstance(piece, str) and piece in known}
         self._initial_parameters = None
         self._refit()
+
+    def _outputs(self) -> int | None:
+        """How many outputs the network needs for this loss; None where they do not go together."""
+        try:
+            info = self.dataset_info()
+        except InputError:
+            return None
+        loss = LOSSES[self.picks["loss"]]
+        return None if loss.refuses(info) else loss.outputs(info)
+
+    def _keep_initial(self, outputs: int | None) -> None:
+        """Explicit starting values stay with a network of as many outputs as before."""
+        if self._outputs() != outputs:
+            self._initial_parameters = None
 
     def _of(self, part: str) -> dict[str, ParamValue]:
         name = self.picks.get(part, part)

@@ -247,6 +247,20 @@ def test_explicit_starting_values_last_until_the_network_changes(panel: SetupPan
     assert panel.config().initial_parameters is None
 
 
+def test_explicit_starting_values_last_while_the_loss_needs_as_many_outputs() -> None:
+    start = {"weight": [[0.5, -0.5]], "bias": [0.0]}
+    picks = {"dataset": "exam_scores", "network": "linear", "loss": "bce_written_out"}
+    model = SetupModel()
+    model.set_config(make_config(picks, initial_parameters=start))
+    model.pick("loss", "bce_with_logits")
+    assert model.config().initial_parameters == start
+    model.pick("loss", "mse")  # an output for each of the two classes
+    assert model.config().initial_parameters is None
+    model.set_config(make_config(picks, initial_parameters=start))
+    model.use_recipe()
+    assert (model.picks["loss"], model.config().initial_parameters) == ("mse", None)
+
+
 def test_choices_come_back_by_name(panel: SetupPanel, qtbot: QtBot) -> None:
     pick(panel, "dataset", "xor")
     pick(panel, "network", "mlp")
