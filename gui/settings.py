@@ -74,15 +74,10 @@ _SOUND: Mapping[str, Callable[[object], bool]] = {
 }
 
 
-def settings_folder() -> Path:
-    """$LEARNSCOPE_HOME, else the user's data folder as the system has it. It may not exist yet."""
-    return data_folder()
-
-
 def load(folder: Path | None = None) -> Settings:
     """The settings saved in `folder`. Whatever is missing, damaged or out of range is at its default; never raises."""
     try:
-        text = ((folder or settings_folder()) / FILE_NAME).read_text(encoding="utf-8")
+        text = ((folder or data_folder()) / FILE_NAME).read_text(encoding="utf-8")
         saved = json.loads(text)
     except (OSError, ValueError, RecursionError):  # ValueError: neither JSON nor UTF-8
         return Settings()
@@ -98,7 +93,7 @@ def load(folder: Path | None = None) -> Settings:
 
 def save(settings: Settings, folder: Path | None = None) -> str | None:
     """Write the settings; None, or a sentence for the person that says why they could not be kept."""
-    folder = folder or settings_folder()
+    folder = folder or data_folder()
     try:
         data = json.dumps({"version": VERSION, **asdict(settings)}, indent=2, ensure_ascii=False).encode()
         folder.mkdir(parents=True, exist_ok=True)

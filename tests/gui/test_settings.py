@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from engine.home import data_folder
 from gui import settings
-from gui.settings import FILE_NAME, Settings, load, save, settings_folder
+from gui.settings import FILE_NAME, Settings, load, save
 
 OTHER = Settings(
     theme="dark",
@@ -32,7 +33,7 @@ OTHER = Settings(
 def test_every_setting_comes_back(learnscope_home: Path) -> None:
     assert all(getattr(OTHER, f.name) != getattr(Settings(), f.name) for f in fields(Settings))
     assert save(OTHER) is None
-    assert settings_folder() == learnscope_home
+    assert data_folder() == learnscope_home
     assert load() == OTHER
 
 
@@ -99,4 +100,4 @@ def test_what_is_not_json_is_answered_too(tmp_path: Path) -> None:
 
 def test_the_home_is_the_users_data_folder_unless_it_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("LEARNSCOPE_HOME")
-    assert settings_folder().name == "learnscope"
+    assert data_folder().name == "learnscope"

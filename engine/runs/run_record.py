@@ -1,0 +1,217 @@
+"""What the history says of a run: a line of the table, and all of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, fields
+from itertools import islice
+from typing import Any, Literal, NamedTuple, Protocol
+
+from engine.config import RunConfig, config_from_json
+from engine.events import EpochFinished, Evaluated, Event, Failed, Finished, Intervened, Started
+from engine.runs.step_table import StepTable
+
+RunStatus = Literal["running", "finished", "stopped", "failed", "interrupted"]
+STATUSES: tuple[RunStatus, ...] = ("running", "finished", "stopped", "failed", "interrupted")
+
+MOST_EVENTS = 100_000  # steps of a record that are told as events, unless it is asked for more
+
+
+class Branch(NamedTuple):
+    """Where a run began: after a step of another one."""
+
+    run: int
+    step: int
+
+
+@dataclass(frozen=True, slots=True)
+class RunSummary:
+    """A run in one line.
+
+    Attributes:
+        id: from 1, never given twice.
+        loss: the name of the loss function; figures are called `…_loss`.
+        learning_rate, batch_size, epochs, seed: as the set-up has them.
+        lesson, stage: where the run belongs to a lesson; else empty and None.
+        parent, parent_step: where it began as a branch; the parent may have been deleted since.
+        began: seconds since 1970, UTC.
+        device, memory_format, precision, threads, parameters, total_steps: empty or None until the run was set up.
+        status: `interrupted` where the program, or the record, ended before the run did.
+        reason: `completed`, `early_stopping`, `stopped`, or what a failure was: `diverged`, `input`, `error`.
+        message: of a failure, for people.
+        recorded: steps whose figures are kept.
+        step, epoch, seconds: the last that was told; `seconds` are of training, pauses left out.
+        batch_loss: of the last step.
+        train_loss, validation_loss, …: of the last evaluation; None where there was none, or it was no number.
+        best_…: the lowest loss and the highest accuracy of all evaluations.
+        deleted: when it was, as `began`; None: it was not.
+    """
+
+    id: int
+    name: str
+    notes: str
+    dataset: str
+    network: str
+    optimizer: str
+    loss: str
+    schedule: str
+    seed: int
+    batch_size: int
+    learning_rate: float
+    epochs: int
+    lesson: str
+    stage: int | None
+    parent: int | None
+    parent_step: int | None
+    began: float
+    device: str
+    threads: int | None
+    memory_format: str
+    precision: str
+    parameters: int | None
+    total_steps: int | None
+    status: RunStatus
+    reason: str
+    message: str
+    recorded: int
+    step: int
+    epoch: int
+    seconds: float
+    samples_per_second: float | None
+    batch_loss: float | None
+    train_loss: float | None
+    validation_loss: float | None
+    validation_accuracy: float | None
+    test_loss: float | None
+    test_accuracy: float | None
+    best_validation_loss: float | None
+    best_validation_accuracy: float | None
+    best_test_loss: float | None
+    best_test_accuracy: float | None
+    deleted: float | None
+    tags: tuple[str, ...]
+
+    @property
+    def title(self) -> str:
+        """The name, or what the run is where it has none."""
+        return self.name or f"{self.network} on {self.dataset}"
+
+
+SUMMARY_COLUMNS = tuple(column.name for column in fields(RunSummary) if column.name != "tags")
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _whole(value: object) -> int:
+    return value if isinstance(value, int) else 0
+
+
+def _real(value: object) -> float:
+    return float(value) if isinstance(value, int | float) else 0.0
+
+
+def _status(value: object) -> object:
+    return value if value in STATUSES else "interrupted"
+
+
+# By the annotations above. A damaged file may hold anything anywhere.
+_READ: Mapping[str, Callable[[object], object]] = {
+    "str": _text,
+    "int": _whole,
+    "float": _real,
+    "int | None": lambda value: value if isinstance(value, int) else None,
+    "float | None": lambda value: float(value) if isinstance(value, int | float) else None,
+    "RunStatus": _status,
+}
+_READERS = tuple(_READ[str(column.type)] for column in fields(RunSummary) if column.name != "tags")
+
+
+def summary_of(row: tuple[object, ...], tags: tuple[str, ...]) -> RunSummary:
+    """A row of SUMMARY_COLUMNS as a summary. What is of another type than it should be counts as missing."""
+    values: dict[str, Any] = {
+        name: read(value) for name, read, value in zip(SUMMARY_COLUMNS, _READERS, row, strict=True)
+    }
+    return RunSummary(**values, tags=tags)
+
+
+class RunFigures(Protocol):
+    """Where a record's figures come from. All raise StoreError where they are damaged."""
+
+    def steps(self, run_id: int, limit: int | None) -> StepTable: ...
+
+    def chunks(self, run_id: int) -> Iterator[StepTable]: ...
+
+    def evaluations(self, run_id: int, limit: int | None) -> list[Evaluated | EpochFinished]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class RunRecord:
+    """All that is kept of a run. Its figures are read when they are asked for.
+
+    Attributes:
+        config_json: the set-up.
+        versions: of `learnscope`, `python`, `torch`, `numpy`, and the `system`.
+        started, ending: what the run said of them; None where it did not come to it.
+        interventions: oldest first.
+    """
+
+    summary: RunSummary
+    config_json: str
+    versions: Mapping[str, str]
+    started: Started | None
+    ending: Finished | Failed | None
+    interventions: tuple[Intervened, ...]
+    figures: RunFigures = field(repr=False, compare=False)
+
+    @property
+    def config(self) -> RunConfig:
+        """The set-up, checked as if it had been typed. Raises InputError where it cannot be used any more."""
+        return config_from_json(self.config_json, source=f"the set-up of run {self.summary.id}")
+
+    def steps(self, limit: int | None = None) -> StepTable:
+        """The steps as columns; where there are more than `limit`, thinned without losing an extreme.
+
+        Raises StoreError where the record is damaged.
+        """
+        return self.figures.steps(self.summary.id, limit)
+
+    def chunks(self) -> Iterator[StepTable]:
+        """All steps, some thousands at a time. Raises StoreError where the record is damaged."""
+        return self.figures.chunks(self.summary.id)
+
+    def evaluations(self, limit: int | None = None) -> list[Evaluated | EpochFinished]:
+        """In order; where there are more than `limit`, equally many are left out between any two."""
+        return self.figures.evaluations(self.summary.id, limit)
+
+    def events(self, limit: int = MOST_EVENTS) -> Iterator[Event]:
+        """The run again as it told itself, for whoever takes events in.
+
+        Up to `limit` steps all of them come; beyond, `limit` of them with all extremes, from which moving averages
+        come out smoother than they were. A run that was interrupted ends with Failed, which says so; one that still
+        runs has no last event.
+
+        Raises StoreError where the record is damaged.
+        """
+        if self.started is not None:
+            yield self.started
+        yield from self._course(limit)
+        if self.ending is not None:
+            yield self.ending
+        elif self.summary.status == "interrupted":
+            step, why = self.summary.step, self.summary.message
+            yield Failed("error", why or f"The program ended while this run went on, after step {step:,}.", step)
+
+    def _course(self, limit: int) -> Iterator[Event]:
+        table = self.steps(limit)
+        between: list[Intervened | Evaluated | EpochFinished] = [*self.evaluations(limit), *self.interventions]
+        between.sort(key=lambda event: event.step)  # stable: an epoch's end comes before what was changed after it
+        steps = table.events()
+        done = 0
+        for event in between:
+            until = int(table.step.searchsorted(event.step, side="right"))
+            yield from islice(steps, max(until - done, 0))
+            done = max(done, until)
+            yield event
+        yield from steps
