@@ -28,6 +28,13 @@ from rich.progress import (
 from rich.table import Table
 
 from engine.catalog import Entry, Param
+from engine.cli_checkpoints import (
+    add_checkpoint_options,
+    check_checkpoint_options,
+    check_resumable,
+    checkpoint_policy,
+    resumed_run,
+)
 from engine.config import CATALOGS, RunConfig, load_config, make_config, settings_of
 from engine.control import RunControl
 from engine.errors import InputError
@@ -112,6 +119,7 @@ def _make_parser() -> _Parser:
     train.add_argument("--config", metavar="FILE", help="start from a saved set-up; other options change it")
     train.add_argument("--events", metavar="-|FILE", help="write one JSON object a line, to - for the standard output")
     train.add_argument("--save", metavar="FOLDER", help="write config.json and weights.safetensors there at the end")
+    add_checkpoint_options(train)
     listing = commands.add_parser("list", help="print a catalogue", allow_abbrev=False)
     listing.add_argument("catalogue", choices=[*_PLURALS.values(), "lessons"])
     listing.add_argument("--json", action="store_true", help="as JSON, with every setting")
@@ -122,9 +130,14 @@ def _make_parser() -> _Parser:
 
 
 def _train(options: argparse.Namespace) -> int:
-    lesson, runs = _runs(options)
-    if options.save:
-        _prepare_folder(Path(options.save))
+    check_checkpoint_options(options)
+    share_cores()
+    checkpoint = resumed_run(options)
+    lesson, runs = _runs(options, None if checkpoint is None else checkpoint.config)
+    check_resumable(options, runs=len(runs))
+    for field, folder in (("--save", options.save), ("--checkpoints", options.checkpoints)):
+        if folder:
+            _prepare_folder(field, Path(folder))
     control = RunControl()
     comparison = None if lesson is None else Comparison(lesson)
     out = Console(highlight=False) if options.events != "-" else None
@@ -136,7 +149,6 @@ def _train(options: argparse.Namespace) -> int:
         task = progress.add_task("Starting", total=None, speed="")
         reporter = _Reporter(out, progress, task)
         # Torch takes seconds to import and a mistake in the arguments should be answered at once.
-        share_cores()
         from engine.datasets.library import Library
         from engine.training import train
         from engine.tuning import Tuner
@@ -145,12 +157,11 @@ def _train(options: argparse.Namespace) -> int:
         for stage, config in runs:
             if stage is not None and lesson is not None:
                 reporter.say_stage(lesson, stage)
-            kept = None
-            if lesson is not None and stage is not None and lesson.stage(stage).goes_on:
+            resume, policy = checkpoint, checkpoint_policy(options, stage=stage if len(runs) > 1 else None)
+            if policy is None and resume is None and lesson and stage and lesson.stage(stage).goes_on:
                 kept = pick_up(config, kept_folder(lesson, stage))
                 reporter.say(kept.note)
-            resume, policy = (kept.checkpoint, kept.policy) if kept else (None, None)
-            config = kept.config if kept else config
+                config, resume, policy = kept.config, kept.checkpoint, kept.policy
             for event in train(config, control, library=library, tuner=tuner, resume=resume, checkpoints=policy):
                 write(event, stage)
                 reporter.report(event)
@@ -176,26 +187,31 @@ def _train(options: argparse.Namespace) -> int:
     return status
 
 
-def _prepare_folder(folder: Path) -> None:
+def _prepare_folder(field: str, folder: Path) -> None:
     """Make `folder` and see that it can be written to, before hours of training are at stake."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as error:
-        raise _unwritable("--save", str(folder), error) from None
+        raise _unwritable(field, str(folder), error) from None
 
 
 def _unwritable(field: str, where: str, error: OSError) -> InputError:
     return InputError(field, f"{where} cannot be written: {error.strerror or error}")
 
 
-def _runs(options: argparse.Namespace) -> tuple[Lesson | None, list[tuple[int | None, RunConfig]]]:
-    """What to run, one after the other; a lesson's runs with the numbers of their stages."""
+def _runs(
+    options: argparse.Namespace, resumed: RunConfig | None
+) -> tuple[Lesson | None, list[tuple[int | None, RunConfig]]]:
+    """What to run, one after the other; a lesson's runs with the numbers of their stages.
+
+    `resumed`: the set-up of the run that goes on.
+    """
     if options.lesson is None:
         if options.stage is not None:
             raise InputError("--stage", "there is no lesson it could be a stage of", "--lesson NAME with it")
-        return None, [(None, _config(options))]
+        return None, [(None, _config(options, resumed))]
     if options.config is not None:
         raise InputError("--config", "a lesson is a set-up already", "--lesson or --config")
     lesson = find_lesson(options.lesson)
@@ -235,11 +251,11 @@ def _given(options: argparse.Namespace) -> tuple[dict[str, str], dict[str, objec
     return picks, settings
 
 
-def _config(options: argparse.Namespace) -> RunConfig:
+def _config(options: argparse.Namespace, resumed: RunConfig | None) -> RunConfig:
     picks, settings = _given(options)
-    if options.config is None:
+    if resumed is None and options.config is None:
         return make_config(picks, settings)
-    saved = load_config(Path(options.config))
+    saved = resumed or load_config(Path(options.config))
     saved_picks, saved_settings = settings_of(saved)
     for part, name in picks.items():  # another entry brings its own settings
         if saved_picks[part] != name:
