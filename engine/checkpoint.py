@@ -148,11 +148,13 @@ def check_same_run(config: RunConfig, checkpoint: Checkpoint) -> None:
             raise refused(f"it is of a run with another set-up: {field} differs", "resume with the set-up unchanged")
 
 
-def restore(checkpoint: Checkpoint, config: RunConfig, ready: Ready, copies: Mapping[str, Weights]) -> None:
+def restore(
+    checkpoint: Checkpoint, config: RunConfig, ready: Ready, copies: Mapping[str, Weights], *, random: bool = True
+) -> None:
     """Bring network, optimizer, scaler, kept weights and, last, the random state to where `checkpoint` was taken.
 
-    `copies`: as for `take_checkpoint`; `best` is there if the checkpoint has it. Raises InputError where something does
-    not fit.
+    `copies`: as for `take_checkpoint`; `best` is there if the checkpoint has it. Without `random`, torch's generators
+    stay as they are. Raises InputError where something does not fit.
     """
     manifest, tensors = checkpoint.manifest, checkpoint.tensors
     if manifest.train_size != len(ready.train):
@@ -177,7 +179,8 @@ def restore(checkpoint: Checkpoint, config: RunConfig, ready: Ready, copies: Map
             tensor.copy_(tensors[f"model.{name}"])
     if ready.device.scaler is not None and manifest.scaler is not None:
         _restore_scaler(ready.device.scaler, manifest.scaler)
-    _restore_random(ready.device, tensors)
+    if random:
+        _restore_random(ready.device, tensors)
 
 
 def caution(checkpoint: Checkpoint, device: Device) -> str:

@@ -26,6 +26,13 @@ class Kept(_Frozen):
     epoch: int = Field(ge=0)
 
 
+class Origin(_Frozen):
+    """The run that this one is a branch of, by its name, which may be empty, and the step at which they part."""
+
+    run: str
+    step: int = Field(ge=0)
+
+
 class Progress(_Frozen):
     """Where a run is and what it remembers.
 
@@ -43,6 +50,7 @@ class Progress(_Frozen):
         good, newer: when the weights to fall back on were taken.
         seconds, evaluating: in training and, of these, in evaluations.
         interventions: all so far.
+        origin: of a branch.
     """
 
     step: int = Field(ge=0)
@@ -63,6 +71,7 @@ class Progress(_Frozen):
     seconds: float = Field(ge=0)
     evaluating: float = Field(ge=0)
     interventions: tuple[Intervened, ...]
+    origin: Origin | None = None
 
     def checked(self) -> Progress:
         """With the schedule's settings complete. Raises InputError for what contradicts itself."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Generator, Iterator
+from collections import deque
+from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -13,7 +14,7 @@ from torch import Tensor
 from engine.checkpoint import Checkpoint, caution, restore, take_checkpoint
 from engine.checkpoint_file import refused
 from engine.checkpoint_folder import LATEST
-from engine.checkpoint_manifest import Kept, Progress
+from engine.checkpoint_manifest import Kept, Origin, Progress
 from engine.checkpoint_writer import CheckpointWriter
 from engine.clock import Clock
 from engine.config import Choice, RunConfig
@@ -34,6 +35,7 @@ from engine.events import (
 from engine.optimizers import OPTIMIZERS
 from engine.optimizers.optimizer import hyperparameter, set_hyperparameter
 from engine.preparation import Ready
+from engine.rewind.snapshots import Mark, Recorded, Snapshots
 from engine.schedules import SCHEDULES, PlateauState, ScheduleEntry
 from engine.steps import evaluate, train_step
 from engine.tracking import Tracked, Values
@@ -89,6 +91,9 @@ class Course:
         ready: what it works with.
         resume: where it goes on; None: it begins. Raises InputError where that does not fit.
         writer: keeps its checkpoints, if any are kept.
+        snapshots: keep it to be gone back to, if anything does.
+        repeat: changes that are made by themselves after their steps, oldest first.
+        random: torch's generators too are brought to where `resume` was taken.
     """
 
     def __init__(
@@ -99,6 +104,9 @@ class Course:
         *,
         resume: Checkpoint | None = None,
         writer: CheckpointWriter | None = None,
+        snapshots: Snapshots | None = None,
+        repeat: Sequence[Recorded] = (),
+        random: bool = True,
     ) -> None:
         self.step = 0
         self._epoch = 0
@@ -113,7 +121,7 @@ class Course:
         self._batch_size = config.training.batch_size
         self._per_epoch = math.ceil(len(ready.train) / self._batch_size)
         total = config.training.epochs * self._per_epoch
-        self._total = min(total, config.training.steps or total)
+        self._total = self._end = min(total, config.training.steps or total)
         self._set_schedule(config.schedule)
         # Two copies take turns: the newer one is known to be good once a later loss was finite.
         self._good, self._newer = Weights(ready.network), Weights(ready.network)
@@ -127,13 +135,18 @@ class Course:
         self._cut_short = False  # an evaluation was stopped before its end
         self._clock = Clock()
         self._writer = writer
+        self._snapshots = snapshots
+        self._repeat = deque(repeat)
+        self._origin: Origin | None = None
         self._resumed = resume
         if resume is not None:
-            self._resume(resume)
+            self._resume(resume, random=random)
 
     def events(self) -> Iterator[Event]:
         control, ready = self._control, self._ready
         control.live = ready.live
+        if self._snapshots is not None:
+            self._snapshots.begin(ready, interventions=len(self._interventions))
         yield Started(
             device=ready.device.label,
             threads=ready.tuned.threads,
@@ -150,16 +163,18 @@ class Course:
             test_size=len(ready.test),
             resumed_from=self.step,
             caution="" if self._resumed is None else caution(self._resumed, ready.device),
+            parent="" if self._origin is None else self._origin.run,
+            parent_step=None if self._origin is None else self._origin.step,
         )
-        ready.network.train()
-        before = None if self._resumed is None else self._resumed.progress
-        self._clock = Clock(seconds=before.seconds, evaluating=before.evaluating) if before else Clock()
+        self._begin()
+        self._keep("first")
         last: Event
         try:
             yield from self._course()
         except DivergedError as diverged:
             last = self._failure(diverged)
         else:
+            self._keep("last")
             if self._writer is not None and self._writer.policy.at_end and self.step:
                 self._submit((LATEST,))
             last = self._finish()
@@ -167,6 +182,21 @@ class Course:
             self._writer.flush()
             yield from self._writer.reports()
         yield last
+
+    def forward(self, step: int) -> Iterator[Event]:
+        """The course up to `step` alone, with what is repeated there, and without its first and last event.
+
+        Raises DivergedError.
+        """
+        self._end = min(step, self._total)
+        self._begin()
+        yield from self._course()
+        yield from self._repeat_changes()
+
+    def _begin(self) -> None:
+        self._ready.network.train()
+        before = None if self._resumed is None else self._resumed.progress
+        self._clock = Clock(seconds=before.seconds, evaluating=before.evaluating) if before else Clock()
 
     def _course(self) -> Iterator[Event]:
         """The evaluations and the epochs, up to where the run ends. Raises DivergedError."""
@@ -190,7 +220,7 @@ class Course:
     @property
     def _goes_on(self) -> bool:
         """Whether there are steps to do, or an epoch whose steps are done and whose evaluation is not."""
-        return self.step < self._total or (not self._closed and self.step == self._epoch * self._per_epoch)
+        return self.step < self._end or (not self._closed and self.step == self._epoch * self._per_epoch)
 
     def _steps(self) -> Generator[Event, None, float | None]:
         """The epoch's steps. Returns the mean loss over its samples, None where the run ended within the epoch."""
@@ -199,11 +229,13 @@ class Course:
         training, tracked = self._config.training, self._tracked
         order = data_order(size, seed=training.seed, epoch=self._epoch) if training.shuffle else torch.arange(size)
         order = order.to(ready.device.handle)
-        writer = self._writer
+        writer, snapshots = self._writer, self._snapshots
         begun = self.step - (self._epoch - 1) * self._per_epoch  # steps of this epoch that are done
         for start in range(begun * self._batch_size, size, self._batch_size):
-            if self.step >= self._total:
+            if self.step >= self._end:
                 return None
+            if self._repeat:
+                yield from self._repeat_changes()
             if control.attention:
                 yield from self._attend(order[start : start + self._batch_size])
                 if control.stopping:
@@ -243,6 +275,9 @@ class Course:
                 if writer.due(self.step, seconds):
                     self._submit((LATEST,))
                 yield from writer.reports()
+            if snapshots is not None and self.step >= snapshots.due:
+                yield from self._read()
+                self._keep()
         yield from self._read()
         return self._loss_sum / size
 
@@ -290,12 +325,16 @@ class Course:
         if waited and not control.stopping:
             yield Resumed(self.step)
 
+    def _repeat_changes(self) -> Iterator[Event]:
+        while self._repeat and self._repeat[0].step <= self.step:
+            yield from self._change(self._repeat.popleft().change)
+
     def _change(self, change: Change | ScheduleChange) -> Iterator[Event]:
         if isinstance(change, ScheduleChange):
             old = self._schedule.name
             params = SCHEDULES[change.name].resolve(change.params, part="schedule")
             self._set_schedule(Choice(name=change.name, params=params))
-            yield self._intervened("schedule", old, change.name)
+            yield self._intervened(change, "schedule", old, change.name)
             return
         optimizer = self._ready.optimizer
         old_value = self._base_rate if change.name == "learning_rate" else hyperparameter(optimizer, change.name)
@@ -303,10 +342,13 @@ class Course:
             self._base_rate = change.value  # follow_schedule hands it to the optimizer
         else:
             set_hyperparameter(optimizer, change.name, change.value)
-        yield self._intervened(change.name, f"{old_value:g}", f"{change.value:g}")
+        yield self._intervened(change, change.name, f"{old_value:g}", f"{change.value:g}")
 
-    def _intervened(self, name: str, old: str, new: str) -> Intervened:
+    def _intervened(self, change: Change | ScheduleChange, name: str, old: str, new: str) -> Intervened:
         self._interventions.append(Intervened(self.step, name, old, new))
+        if self._snapshots is not None:
+            self._snapshots.record(self.step, change)
+            self._keep("intervention")
         return self._interventions[-1]
 
     def _show(self, asked: Future[Specimen], batch: Tensor) -> None:
@@ -407,22 +449,32 @@ class Course:
         if self._writer is not None:
             self._submit(self._writer.policy.after_epoch(self._epoch, best=best))
             yield from self._writer.reports()
+        self._keep("epoch", *(("best",) if best else ()))
 
     # Checkpoints.
 
     def _submit(self, names: tuple[str, ...]) -> None:
         """Have this moment written to the files called `names`; every loss must have been read."""
         assert self._writer is not None
-        self._writer.submit(names, self._checkpoint, step=self.step, seconds=self._clock.seconds())
+        self._writer.submit(names, self.checkpoint, step=self.step, seconds=self._clock.seconds())
 
-    def _checkpoint(self) -> Checkpoint:
+    def _keep(self, *marks: Mark) -> None:
+        """Have this moment kept to go back to; every loss must have been read."""
+        if self._snapshots is not None:
+            self._snapshots.keep(self.checkpoint, *marks, step=self.step, seconds=self._clock.updating())
+
+    def checkpoint(self) -> Checkpoint:
+        """This moment; to be called on the thread that trains, between two steps."""
+
         def kept(weights: Weights) -> Kept:
             return Kept(step=weights.step, epoch=weights.epoch)
 
+        # Before an epoch's first step, where a run may wait, it is where it was after the one before.
+        unbegun = not self._closed and self.step == (self._epoch - 1) * self._per_epoch
         progress = Progress(
             step=self.step,
-            epoch=self._epoch,
-            closed=self._closed,
+            epoch=self._epoch - unbegun,
+            closed=self._closed or unbegun,
             told=self._told,
             loss_sum=self._loss_sum,
             samples=self._samples,
@@ -438,12 +490,13 @@ class Course:
             seconds=self._clock.seconds(),
             evaluating=self._clock.evaluated(),
             interventions=tuple(self._interventions),
+            origin=self._origin,
         )
         copies = {"best": self._best, "good": self._good, "newer": self._newer}
         return take_checkpoint(self._config, self._ready, progress, copies)
 
-    def _resume(self, checkpoint: Checkpoint) -> None:
-        """Be where `checkpoint` was taken; torch's random state is set last. Raises InputError."""
+    def _resume(self, checkpoint: Checkpoint, *, random: bool) -> None:
+        """Be where `checkpoint` was taken; torch's random state, if at all, is set last. Raises InputError."""
         was = checkpoint.progress
         within = was.step - (was.epoch - 1) * self._per_epoch
         if was.epoch and not (0 < within <= self._per_epoch and was.closed <= (within == self._per_epoch)):
@@ -453,7 +506,7 @@ class Course:
         copies = {"good": self._good, "newer": self._newer}
         if was.best is not None:
             copies["best"] = self._best = Weights(self._ready.network)
-        restore(checkpoint, self._config, self._ready, copies)
+        restore(checkpoint, self._config, self._ready, copies, random=random)
         self.step, self._epoch, self._closed = was.step, was.epoch, was.closed
         self._told = was.told and self.step >= self._total  # it may have more to do now
         self._loss_sum, self._samples = was.loss_sum, was.samples
@@ -462,7 +515,7 @@ class Course:
         self._plateau = was.plateau
         self._lowest = math.inf if was.lowest is None else was.lowest
         self._best_loss, self._waited = math.inf if was.best_loss is None else was.best_loss, was.waited
-        self._interventions = list(was.interventions)
+        self._interventions, self._origin = list(was.interventions), was.origin
 
     # At the end.
 

@@ -25,7 +25,8 @@ class Started:
 
     `tracked` names the values that every step tells of a network small enough, see `engine.tracking`. A run that goes
     on from a checkpoint says after which step in `resumed_from`, and in `caution`, for people, why it may not continue
-    bit for bit, where that is so.
+    bit for bit, where that is so. A branch names its `parent`, where that has a name, and the parent's step at which it
+    begins.
     """
 
     device: str
@@ -43,6 +44,8 @@ class Started:
     test_size: int = 0
     resumed_from: int = 0
     caution: str = ""
+    parent: str = ""
+    parent_step: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +173,7 @@ Event = (
     | CheckpointFailed
 )
 
-_OF_SOME_RUNS = ("tracked", "parameters", "gradients", "resumed_from", "caution")
+_OF_SOME_RUNS = ("tracked", "parameters", "gradients", "resumed_from", "caution", "parent", "parent_step")
 
 _TYPES: dict[type, str] = {
     Preparing: "preparing",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import threading
+from collections.abc import Mapping
 from types import TracebackType
 
 import numpy as np
@@ -17,6 +18,7 @@ from engine.datasets.prepare import to_inputs
 from engine.inspection.features import features
 from engine.losses import Loss
 from engine.snapshots import FilterImages, FilterLayer, capture_filters, filter_layers
+from engine.weights import named_tensors
 
 MOST_KEPT = 1_000_000  # initial parameters
 
@@ -89,6 +91,34 @@ class LiveNetwork:
         values: np.ndarray = found.numpy().copy()
         values.flags.writeable = False
         return values
+
+    def with_weights(self, weights: Mapping[str, Tensor]) -> LiveNetwork:
+        """The network of another moment of the same run, whose weights nothing changes any more.
+
+        Args:
+            weights: all parameters and buffers by name, of any device and layout.
+        """
+        network = self.copy()
+        with torch.no_grad():
+            for name, tensor in named_tensors(network).items():
+                tensor.copy_(weights[name])
+        other = LiveNetwork(network, info=self.info, input_shape=self.input_shape, loss=self._loss)
+        other.initial_parameters, other._initial = self.initial_parameters, self._initial
+        return other
+
+    def is_moment_of(self, other: LiveNetwork) -> bool:
+        """Whether both belong to one run, at whichever step."""
+        return self._initial is other._initial
+
+    def classify(self, samples: Tensor, network: nn.Module) -> Tensor:
+        """The class numbers, int64 (N,) on the CPU, that `network`, a `copy` of this one, gives to samples.
+
+        Args:
+            samples: uint8 (N, C, H, W) or float32 (N, F), as the dataset has them.
+        """
+        inputs = to_inputs(samples, self.info, self.input_shape).to(self._device)
+        with torch.inference_mode():
+            return self._loss.predict(network(inputs)).cpu()
 
     def copy(self) -> nn.Module:
         """A network of its own with the weights and buffers of one moment, in evaluation mode, without gradients."""

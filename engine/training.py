@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
 import torch
@@ -29,6 +29,7 @@ from engine.losses import Loss
 from engine.optimizers import OPTIMIZERS
 from engine.preload import keep_memory
 from engine.preparation import prepare
+from engine.rewind.snapshots import Recorded, Snapshots
 from engine.steps import train_step
 from engine.tuning import Tuner
 
@@ -41,6 +42,8 @@ def train(
     tuner: Tuner | None = None,
     resume: Checkpoint | None = None,
     checkpoints: CheckpointPolicy | None = None,
+    snapshots: Snapshots | None = None,
+    repeat: Sequence[Recorded] = (),
 ) -> Iterator[Event]:
     """Train as `config` says and yield what happens; the last event is Finished or Failed.
 
@@ -52,6 +55,8 @@ def train(
         resume: where a run of this set-up was interrupted. It goes on bit for bit, with the threads and the memory
             format it had; what it told before is not told again. Its `training.epochs` and `steps` may be raised.
         checkpoints: when and where the run's state is kept; None: nowhere.
+        snapshots: keep the run in memory, to be gone back to; fresh ones.
+        repeat: changes of another run that are made again after their steps.
     """
     control = control or RunControl()
     keep_memory()
@@ -71,7 +76,7 @@ def train(
             return
         if checkpoints is not None:
             writer = CheckpointWriter(checkpoints, seconds=seconds)
-        run = Course(config, control, ready, resume=resume, writer=writer)
+        run = Course(config, control, ready, resume=resume, writer=writer, snapshots=snapshots, repeat=repeat)
         for event in run.events():
             step = run.step
             yield event
