@@ -15,7 +15,7 @@ from engine.checkpoint import Checkpoint, caution, load_checkpoint
 from engine.checkpoint_folder import BEST, LATEST, CheckpointPolicy, epoch_file, holds_checkpoint
 from engine.config import RunConfig
 from engine.control import Change, RunControl, ScheduleChange
-from engine.devices import pick_device
+from engine.devices import Device, pick_device
 from engine.errors import InputError
 from engine.events import (
     CheckpointSaved,
@@ -139,6 +139,21 @@ class TestBitForBit:
     def test_mixed_precision(self, tmp_path: Path) -> None:
         config = small_config(training__precision="mixed")
         assert_unbroken(run(config), *interrupted(config, tmp_path, stop=4))
+
+    def test_losses_that_wait_on_an_accelerator_are_read_first(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        config = small_config()
+        whole = run(config)
+        monkeypatch.setattr(Device, "answers_late", True)
+        policy = CheckpointPolicy(folder=tmp_path / "steps", every_steps=4, every_epochs=0, at_best=False, at_end=False)
+        part = run(config, doings={10: RunControl.stop}, checkpoints=policy)
+        assert losses(part.events)[:10] == losses(whole.events)[:10]
+        checkpoint = load_checkpoint(policy.folder)
+        rest = run(config, resume=checkpoint)
+        assert losses(rest.events) == losses(whole.events)[checkpoint.step :]
+        assert of_kind(rest.events, EpochFinished)[-1].train_loss == of_kind(whole.events, EpochFinished)[-1].train_loss
+        assert_unbroken(whole, *interrupted(config, tmp_path / "stop", stop=8))
 
     def test_order_of_the_file_without_shuffling(self, tmp_path: Path) -> None:
         config = small_config(training__shuffle=False)
