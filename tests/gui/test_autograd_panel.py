@@ -114,6 +114,7 @@ def test_steps_go_forth_and_back(panel: AutogradPanel) -> None:
 
 def test_all_can_be_done_with_the_keyboard(panel: AutogradPanel, qtbot: QtBot) -> None:
     step = button(panel, "step")
+    panel.activateWindow()
     step.setFocus()
     qtbot.waitUntil(step.hasFocus)
     for _ in range(6):

@@ -27,6 +27,7 @@ OTHER = Settings(
     filter_mode="change",
     filter_scale="each",
     last_folder="/home/someone/pictures é",
+    lessons_done=("two-patterns:1",),
 )
 
 
