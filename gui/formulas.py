@@ -11,8 +11,8 @@ _SYMBOLS: Mapping[str, str] = {
     "lambda": "λ", "mu": "μ", "pi": "π", "rho": "ρ", "sigma": "σ", "tau": "τ", "phi": "φ", "omega": "ω",
     "nabla": "∇", "partial": "∂", "sum": "∑", "prod": "∏", "infty": "∞", "leftarrow": "←", "rightarrow": "→",
     "to": "→", "mapsto": "↦", "cdot": "·", "times": "×", "le": "≤", "ge": "≥", "ne": "≠", "approx": "≈", "pm": "±",
-    "in": "∈", "dots": "…", "ldots": "…", "quad": "\u2003", "odot": "⊙", "lfloor": "⌊", "rfloor": "⌋", "|": "‖",
-    "{": "{", "}": "}", "%": "%", ",": "\u202f", ";": "\u2005", "$": "$",
+    "in": "∈", "dots": "…", "ldots": "…", "quad": "\u00a0\u00a0\u00a0", "odot": "⊙", "lfloor": "⌊", "rfloor": "⌋",
+    "|": "‖", "{": "{", "}": "}", "%": "%", ",": "\u202f", ";": "\u2005", "$": "$",
 }  # fmt: skip
 _UPRIGHT = ("log", "ln", "exp", "sin", "cos", "tanh", "max", "min", "sign", "ReLU", "softmax")
 _ACCENTS: Mapping[str, str] = {"hat": "\u0302", "bar": "\u0304", "tilde": "\u0303", "vec": "\u20d7"}

@@ -32,6 +32,9 @@ def rich_text(markdown: str, theme: Theme) -> str:
         pieces[place] = _INLINE.sub(lambda found: keep(found.group(1), display=False), piece)
     parser = MarkdownIt("commonmark", {"html": False}).enable("table").disable("image")
     body = str(parser.render("".join(pieces)))
+    # Qt enlarges headings whatever their style says, and draws the ground of each line of code over the line above.
+    body = re.sub(r"<h[1-6]>(.*?)</h[1-6]>", r'<p class="heading">\1</p>', body)
+    body = re.sub(r"<pre><code[^>]*>(.*?)\n?</code></pre>", r"<pre>\1</pre>", body, flags=re.DOTALL)
     body = re.sub(r"\ue000(\d+)\ue001", lambda found: formulas[int(found.group(1))], body)
     return f"<html><head><style>{_style(theme)}</style></head><body>{body}</body></html>"
 
@@ -40,7 +43,8 @@ def _style(theme: Theme) -> str:
     raised, secondary, accent = (theme.color(role).name() for role in ("raised", "secondary", "accent"))
     return (
         "p, li { line-height: 130%; } p { margin: 0 0 8px 0; } ul, ol { margin: 0 0 8px 0; -qt-list-indent: 1; }"
-        f"h1, h2, h3 {{ font-size: 13px; font-weight: 600; color: {secondary}; margin: 12px 0 4px 0; }}"
-        f"code, pre {{ font-family: monospace; background-color: {raised}; }} pre {{ margin: 0 0 8px 0; }}"
+        f"p.heading {{ font-size: 13px; font-weight: 600; color: {secondary}; margin: 12px 0 4px 0; }}"
+        f"code {{ font-family: monospace; background-color: {raised}; }}"
+        f"pre {{ font-family: monospace; background-color: {raised}; line-height: 125%; margin: 0 0 8px 0; }}"
         f"a {{ color: {accent}; }} td, th {{ padding: 1px 8px 1px 0; text-align: left; }}"
     )
