@@ -1,0 +1,353 @@
+"""The script's `main`: the run from its seed to the hash of its weights."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from engine.config import RunConfig
+from engine.datasets.data import DatasetInfo
+from engine.script.layout import LINE, call, comment, fill, indented
+from engine.script.plan import Length, Steering
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """Where and how the run computed.
+
+    Attributes:
+        device: `cpu`, `cuda` or `mps`.
+        channels_last: images lie (N, H, W, C) in memory.
+        autocast: the lower precision's dtype, `bfloat16` or `float16`; empty for float32.
+    """
+
+    device: str
+    channels_last: bool
+    autocast: str
+
+    @property
+    def moved(self) -> bool:
+        return self.device != "cpu"
+
+    @property
+    def scaled(self) -> bool:
+        return self.autocast == "float16"
+
+
+@dataclass(frozen=True, slots=True)
+class Loop:
+    """What `main` and `evaluate` are written from.
+
+    Attributes:
+        network, optimizer: the expressions that make them.
+        classes: the expression for the classes that outputs mean; empty in regression.
+        data: what `--data` is; empty where there is no such option.
+        stopped: a person ended the run, so that early stopping brings nothing back.
+    """
+
+    config: RunConfig
+    info: DatasetInfo
+    setting: Setting
+    length: Length
+    steering: Steering
+    network: str
+    optimizer: str
+    classes: str
+    data: str
+    stopped: bool
+
+    # Evaluation.
+
+    def evaluate(self) -> str:
+        network = "network(x.permute(0, 3, 1, 2))" if self.setting.channels_last else "network(x)"
+        if not self.classes:
+            return fill(
+                '''
+                @torch.inference_mode()
+                def evaluate(network, samples):
+                    """The mean loss, computed a thousand samples at a time."""
+                    inputs, targets = samples
+                    network.eval()
+                    loss_sum = 0.0
+                    for x, y in zip(inputs.split(1000), targets.split(1000)):
+                        loss_sum += loss_function($network, y).item() * len(x)
+                    network.train()
+                    return loss_sum / len(inputs)
+                ''',
+                network=network,
+            )
+        return fill(
+            '''
+            @torch.inference_mode()
+            def evaluate(network, samples):
+                """Mean loss and accuracy, computed a thousand samples at a time."""
+                inputs, targets = samples
+                network.eval()
+                loss_sum, correct = 0.0, 0
+                for x, y in zip(inputs.split(1000), targets.split(1000)):
+                    outputs = $network
+                    loss_sum += loss_function(outputs, y).item() * len(x)
+                    correct += ($classes == y).sum().item()
+                network.train()
+                return loss_sum / len(inputs), correct / len(inputs)
+            ''',
+            network=network,
+            classes=self.classes,
+        )
+
+    # The run.
+
+    def main(self) -> str:
+        pieces = [self._options(), self._data(), self._network(), self._before(), self._epochs(), self._after()]
+        body = "\n\n".join(piece for piece in pieces if piece)
+        return f'def main():\n{indented(body)}\n\n\nif __name__ == "__main__":\n    main()'
+
+    def _options(self) -> str:
+        lines = ["parser = argparse.ArgumentParser()"]
+        if self.data:
+            arguments = ['"--data"', "type=Path", "required=True", f'help="{self.data}"']
+            lines.append(call("parser.add_argument", arguments, levels=1))
+        lines += ['parser.add_argument("--save", type=Path, default="weights.pt")', "options = parser.parse_args()"]
+        return "\n".join(lines)
+
+    def _data(self) -> str:
+        splits = "train, validation, test" if self.info.validation_size else "train, test"
+        load = f"load_data({'options.data' if self.data else ''})"
+        lines = ["torch.set_num_threads(THREADS)"] if not self.setting.moved else []
+        if self.setting.moved:
+            load = f"[(x.to(DEVICE), y.to(DEVICE)) for x, y in {load}]"
+        lines += [f"{splits} = {load}", "inputs, targets = train"]
+        return "\n".join(lines)
+
+    def _network(self) -> str:
+        lines = [
+            "# The weights are drawn right after the seed is set, in the order of the layers.",
+            "torch.manual_seed(SEED)",
+            f"network = {self.network}",
+        ]
+        if self.config.initial_parameters:
+            lines += [
+                "# This run starts from given weights instead.",
+                "with torch.no_grad():",
+                "    for name, values in INITIAL_PARAMETERS.items():",
+                "        parameter = network.get_parameter(name)",
+                "        parameter.copy_(torch.tensor(values, dtype=torch.float32))",
+            ]
+        if self.setting.moved:
+            lines.append("network.to(DEVICE)")
+        if self.setting.channels_last:
+            lines.append("network.to(memory_format=torch.channels_last)")
+        lines.append(f"optimizer = {self.optimizer}")
+        if self.setting.scaled:
+            lines.append("scaler = torch.amp.GradScaler(DEVICE)")
+        return "\n".join(lines)
+
+    def _before(self) -> str:
+        lines = []
+        if self._counts:
+            lines.append("step = 0  # updates so far")
+        if self._keeps_rate:
+            lines.append("learning_rate = LEARNING_RATE")
+        if self.steering.schedule and self._keeps_schedule:
+            lines.append(f"schedule = {self.steering.schedule}")
+        if self.config.training.patience:
+            lines.append("best_loss, best, waited = math.inf, None, 0")
+        if self.config.training.evaluate_first:
+            lines += self._evaluate_and_print("untrained", train_loss=False).splitlines()
+        return "\n".join(lines)
+
+    @property
+    def _counts(self) -> bool:
+        return bool(self.steering.changes or self.steering.follows or self.length.steps is not None)
+
+    @property
+    def _keeps_rate(self) -> bool:
+        return self.steering.follows and "learning_rate" in self.steering.changes
+
+    @property
+    def _keeps_schedule(self) -> bool:
+        return "schedule" in self.steering.changes or self.steering.watches
+
+    def _evaluate_and_print(self, when: str, *, train_loss: bool) -> str:
+        names = "test_loss, accuracy" if self.classes else "test_loss"
+        figures = ["test loss {test_loss:.4f}", *(["test accuracy {accuracy:.2%}"] if self.classes else [])]
+        before = f"{when}: " + ("train loss {train_loss:.4f}, " if train_loss else "")
+        line = f'print(f"{before}{", ".join(figures)}")'
+        if len(line) > LINE - 4 * (2 if train_loss else 1):
+            line = f'print(\n    f"{before}"\n    f"{", ".join(figures)}"\n)'
+        return f"{names} = evaluate(network, test)\n{line}"
+
+    # The epochs.
+
+    def _epochs(self) -> str:
+        lines = ["for epoch in range(1, EPOCHS + 1):", indented(self._order()), "    loss_sum = 0.0"]
+        lines += ["    for batch in order.split(BATCH_SIZE):", indented(self._step(), 2)]
+        return "\n".join([*lines, indented(self._epoch_end())])
+
+    def _order(self) -> str:
+        moved = ".to(DEVICE)" if self.setting.moved else ""
+        if not self.config.training.shuffle:
+            return f"order = torch.arange(len(inputs)){moved}"
+        return "\n".join(
+            [
+                "# The order of the samples in an epoch depends on the seed and the epoch alone.",
+                "generator = torch.Generator().manual_seed(SEED * 1_000_003 + epoch)",
+                f"order = torch.randperm(len(inputs), generator=generator){moved}",
+            ]
+        )
+
+    def _step(self) -> str:
+        lines = []
+        if self.length.steps is not None:
+            lines += ["if step == STEPS:", "    break"]
+        if self.steering.changes:
+            lines += ["for name, value in CHANGES.get(step, {}).items():", indented(self._change())]
+        if self.steering.follows:
+            lines += self._rate().splitlines()
+        x = "inputs[batch].permute(0, 3, 1, 2)" if self.setting.channels_last else "inputs[batch]"
+        lines += [f"x, y = {x}, targets[batch]", *self._update().splitlines()]
+        lines.append("loss_sum += loss.item() * len(batch)")
+        if self._counts:
+            lines.append("step += 1")
+        return "\n".join(lines)
+
+    def _update(self) -> str:
+        loss = "loss = loss_function(network(x), y)"
+        if self.setting.autocast:
+            device = "DEVICE" if self.setting.moved else '"cpu"'
+            loss = f"with torch.autocast({device}, dtype=torch.{self.setting.autocast}):\n    {loss}"
+        if self.config.optimizer.name == "lbfgs":
+            body = f"optimizer.zero_grad()\n{loss}\nloss.backward()\nreturn loss"
+            return f"\ndef closure():\n{indented(body)}\n\nloss = optimizer.step(closure)"
+        update = "loss.backward()\noptimizer.step()"
+        if self.setting.scaled:
+            update = "scaler.scale(loss).backward()\nscaler.step(optimizer)\nscaler.update()"
+        return f"optimizer.zero_grad()\n{loss}\n{update}"
+
+    def _change(self) -> str:
+        own = [name for name in ("learning_rate", "schedule") if name in self.steering.changes]
+        own = own if self.steering.follows else []
+        lines: list[str] = []
+        for name in own:
+            lines += [f'{"elif" if lines else "if"} name == "{name}":', f"    {name} = value"]
+        if self.steering.changes - set(own):
+            setting = "for group in optimizer.param_groups:\n    if name in group:\n        group[name] = value"
+            if self.config.optimizer.name == "rmsprop" and "momentum" in self.steering.changes:
+                setting += "\n" + fill(_RMSPROP_MOMENTUM)
+            lines += ["else:", indented(setting)] if lines else [setting]
+        return "\n".join(lines)
+
+    def _rate(self) -> str:
+        rate = "learning_rate" if self._keeps_rate else "LEARNING_RATE"
+        if self.steering.schedule:
+            schedule = "schedule" if self._keeps_schedule else self.steering.schedule
+            rate = f"{rate} * {schedule}(step)"
+        if self.config.optimizer.name == "asgd":
+            return f"set_learning_rate(optimizer, {rate})"
+        return f'for group in optimizer.param_groups:\n    group["lr"] = {rate}'
+
+    def _epoch_end(self) -> str:
+        lines = []
+        if self.length.steps is not None:
+            lines += ["if step == STEPS:", "    break  # within the epoch"]
+        lines.append("train_loss = loss_sum / len(inputs)")
+        report = self._evaluate_and_print("epoch {epoch}", train_loss=True)
+        if self.length.print_every > 1:
+            lines.append(f"if epoch % {self.length.print_every} == 0 or epoch == EPOCHS:")
+            report = indented(report)
+        lines.append(report)
+        if self.config.training.patience or self.steering.watches:
+            lines += self._watch().splitlines()
+        return "\n".join(lines)
+
+    def _watch(self) -> str:
+        lines = []
+        watched = "train_loss"
+        if self.info.validation_size:
+            watched = "validation_loss"
+            names = "validation_loss, _" if self.classes else "validation_loss"
+            lines.append(f"{names} = evaluate(network, validation)")
+        if self.steering.watches:
+            observe = f"schedule.observe({watched})"
+            if "schedule" in self.steering.changes:
+                observe = f"if isinstance(schedule, ReduceOnPlateau):\n    {observe}"
+            lines.append(observe)
+        if self.config.training.patience:
+            lines.append(fill(_EARLY_STOPPING, watched=watched))
+        return "\n".join(lines)
+
+    def _after(self) -> str:
+        lines = []
+        if self.config.training.patience and not self.stopped:
+            lines += ["if best is not None:", "    network.load_state_dict(best)"]
+            lines += self._evaluate_and_print("best epoch", train_loss=False).splitlines()
+        elif self.length.steps is not None:
+            lines += self._evaluate_and_print("step {step}", train_loss=False).splitlines()
+        state = "network.state_dict()"
+        if self.setting.moved:
+            state = "{name: tensor.cpu() for name, tensor in network.state_dict().items()}"
+            lines += [f"state = {state}"]
+            state = "state"
+        lines += [f"torch.save({state}, options.save)", 'print(f"weights {weight_hash(network)}")']
+        return "\n".join(lines)
+
+
+_EARLY_STOPPING = """
+    # Early stopping: remember the best weights, give up after PATIENCE worse epochs.
+    if $watched < best_loss:
+        best_loss, waited = $watched, 0
+        best = copy.deepcopy(network.state_dict())
+    else:
+        waited += 1
+        if waited == PATIENCE:
+            break
+"""
+
+_RMSPROP_MOMENTUM = """
+    # RMSprop itself makes what momentum remembers at its first step only.
+    if name == "momentum" and value:
+        for state in optimizer.state.values():
+            empty = torch.zeros_like(state["square_avg"])
+            state.setdefault("momentum_buffer", empty)
+"""
+
+SET_LEARNING_RATE = '''
+    def set_learning_rate(optimizer, rate):
+        """ASGD prepares the rate of a step at the end of the one before: renew it."""
+        for group in optimizer.param_groups:
+            if group["lr"] == rate:
+                continue
+            group["lr"] = rate
+            for state in optimizer.state.values():
+                falling = 1 + group["lambd"] * rate * float(state["step"])
+                state["eta"].fill_(rate / falling ** group["alpha"])
+'''
+
+
+def constants(config: RunConfig, setting: Setting, length: Length, *, threads: int) -> str:
+    """The numbers at the script's head, which a reader may want to change."""
+    training = config.training
+    lines = [f"SEED = {training.seed}  # the initial weights and the order of the data follow from it"]
+    planned = "" if length.epochs == training.epochs else f"  # of at most {training.epochs} that were planned"
+    lines.append(f"EPOCHS = {length.epochs}{planned}")
+    if length.steps is not None:
+        lines.append(f"STEPS = {length.steps}  # the run ends after so many updates, within an epoch")
+    lines.append(f"BATCH_SIZE = {training.batch_size}")
+    lines.append(f"LEARNING_RATE = {config.optimizer.params['learning_rate']!r}")
+    if training.patience:
+        lines.append(f"PATIENCE = {training.patience}  # epochs without a better validation loss")
+    if setting.moved:
+        lines.append(f'DEVICE = "{setting.device}"')
+    else:
+        lines += [comment("Another number of threads adds up in another order: the last digits differ.")]
+        lines.append(f"THREADS = {threads}")
+    return "\n".join(lines)
+
+
+def step_constants(length: Length, code: str) -> str:
+    """Those that the schedules in `code` count with."""
+    lines = []
+    if "STEPS_PER_EPOCH" in code:
+        lines.append(f"STEPS_PER_EPOCH = {length.per_epoch}")
+    if "TOTAL_STEPS" in code:
+        lines.append(f"TOTAL_STEPS = {length.planned}  # updates from the first to the last")
+    return "\n".join(lines)
