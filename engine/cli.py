@@ -1,4 +1,4 @@
-"""The terminal: `python -m engine train` and `list`."""
+"""The terminal: `python -m engine train`, `list` and `runs`."""
 
 from __future__ import annotations
 
@@ -27,6 +27,7 @@ from rich.progress import (
 )
 from rich.table import Table
 
+from engine import cli_runs
 from engine.catalog import Entry, Param
 from engine.cli_checkpoints import (
     add_checkpoint_options,
@@ -88,7 +89,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = _make_parser()
     options = parser.parse_args(arguments)
     try:
-        return _list(options) if options.command == "list" else _train(options)
+        return {"list": _list, "runs": cli_runs.run, "train": _train}[options.command](options)
     except InputError as error:
         sys.stderr.write(f"{error}\n")
         return BAD_INPUT
@@ -101,7 +102,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _make_parser() -> _Parser:
     parser = _Parser(prog="python -m engine", description="Train networks without the window.", allow_abbrev=False)
-    commands = parser.add_subparsers(dest="command", required=True, metavar="train|list")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="train|list|runs")
     train = commands.add_parser("train", help="train a network", allow_abbrev=False)
     for part in CATALOGS:
         train.add_argument(f"--{part}", metavar="NAME", help=f"see `list {_PLURALS[part]}`")
@@ -119,10 +120,12 @@ def _make_parser() -> _Parser:
     train.add_argument("--config", metavar="FILE", help="start from a saved set-up; other options change it")
     train.add_argument("--events", metavar="-|FILE", help="write one JSON object a line, to - for the standard output")
     train.add_argument("--save", metavar="FOLDER", help="write config.json and weights.safetensors there at the end")
+    train.add_argument("--no-record", action="store_true", help="leave the run out of the history, see `runs`")
     add_checkpoint_options(train)
     listing = commands.add_parser("list", help="print a catalogue", allow_abbrev=False)
     listing.add_argument("catalogue", choices=[*_PLURALS.values(), "lessons"])
     listing.add_argument("--json", action="store_true", help="as JSON, with every setting")
+    cli_runs.add_parser(commands)
     return parser
 
 
@@ -148,6 +151,7 @@ def _train(options: argparse.Namespace) -> int:
         progress = stack.enter_context(_progress())
         task = progress.add_task("Starting", total=None, speed="")
         reporter = _Reporter(out, progress, task)
+        store = stack.enter_context(cli_runs.history(wanted=not options.no_record))
         # Torch takes seconds to import and a mistake in the arguments should be answered at once.
         from engine.datasets.library import Library
         from engine.training import train
@@ -162,15 +166,17 @@ def _train(options: argparse.Namespace) -> int:
                 kept = pick_up(config, kept_folder(lesson, stage))
                 reporter.say(kept.note)
                 config, resume, policy = kept.config, kept.checkpoint, kept.policy
-            for event in train(config, control, library=library, tuner=tuner, resume=resume, checkpoints=policy):
-                write(event, stage)
-                reporter.report(event)
-                if comparison is not None and stage is not None:
-                    comparison.take([event], stage=stage)
-                if isinstance(event, Failed):
-                    status = BAD_INPUT if event.kind == "input" else FAILED
-                if isinstance(event, Finished) and event.reason == "stopped":
-                    status = INTERRUPTED
+            with cli_runs.recorded(store, config, lesson=lesson, stage=stage) as keep:
+                for event in train(config, control, library=library, tuner=tuner, resume=resume, checkpoints=policy):
+                    keep(event)
+                    write(event, stage)
+                    reporter.report(event)
+                    if comparison is not None and stage is not None:
+                        comparison.take([event], stage=stage)
+                    if isinstance(event, Failed):
+                        status = BAD_INPUT if event.kind == "input" else FAILED
+                    if isinstance(event, Finished) and event.reason == "stopped":
+                        status = INTERRUPTED
             if status or control.stopping:
                 break
         if comparison is not None and out is not None:

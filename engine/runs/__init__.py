@@ -1,0 +1,1 @@
+"""The history: every run that was made, in one SQLite file."""
