@@ -41,7 +41,7 @@ def add_parser(commands: Commands) -> None:
     )
 
     def add(name: str, text: str, *, many: bool | None = False) -> argparse.ArgumentParser:
-        action = actions.add_parser(name, help=text, allow_abbrev=False)
+        action: argparse.ArgumentParser = actions.add_parser(name, help=text, allow_abbrev=False)
         if many is not None:
             action.add_argument("run", nargs="+" if many else None, metavar="RUN", help="its number, or latest")
         action.add_argument("--json", action="store_true", help="answer in JSON")

@@ -147,9 +147,10 @@ class TestFiles:
             raise OSError(errno.ENOSPC, "No space left on device")
 
         monkeypatch.setattr("engine.files.os.fsync", full)
-        line = answer(capsys, *TOY, "--steps", "1", "--save", str(tmp_path))
-        assert line == f"--save: {tmp_path} cannot be written: No space left on device"
-        assert not list(tmp_path.iterdir())
+        folder = tmp_path / "result"
+        line = answer(capsys, *TOY, "--steps", "1", "--save", str(folder))
+        assert line == f"--save: {folder} cannot be written: No space left on device"
+        assert not list(folder.iterdir())
 
     @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no always-full device here")
     def test_a_disk_that_is_full_of_events(self, capsys: pytest.CaptureFixture[str]) -> None:
