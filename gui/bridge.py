@@ -1,11 +1,11 @@
-"""The only file that knows threads: the run's, and three that answer the window's questions."""
+"""The only file that knows threads: the run's, and four that answer the window's questions."""
 
 from __future__ import annotations
 
 import atexit
 import logging
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import closing
 from dataclasses import dataclass
@@ -25,11 +25,16 @@ from engine.events import Event, Failed, Preparing
 from engine.files import write_atomically
 from engine.lessons.lesson import Lesson, save_lesson, stage_of
 from engine.preload import import_torch, share_cores, use_one_thread
+from engine.runs.recorder import RunRecorder
+from engine.runs.run_record import Branch
+from engine.runs.store import RunStore
 from gui.settings import Settings, save
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from engine.checkpoint import Checkpoint
+    from engine.checkpoint_folder import CheckpointPolicy
     from engine.datasets.data import Dataset
     from engine.inspection.microscope import Specimen
     from engine.live import LiveNetwork
@@ -39,6 +44,10 @@ T = TypeVar("T")
 
 _TOOL = "tool: "  # begins the kinds of `compute`
 FRAME = 48  # ms between two looks into the channel
+CHECKPOINT_EVERY = 30.0  # s of training: what a run loses at most that ends with the program
+BEST_FROM = (
+    100  # steps an epoch has at least for its weights to be kept where they are the best: shorter ones cost more
+)
 
 
 class Cancelled(Exception):  # noqa: N818  # not an error
@@ -65,8 +74,29 @@ class _Asked:
             raise Cancelled
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Provenance:
+    """Where a run comes from, for the history.
+
+    Attributes:
+        lesson, stage: of which it is, if it is of one.
+        parent: the run and the step that it goes on from in another way.
+        run, checkpoint: the run of the history that goes on, and from where.
+    """
+
+    lesson: str = ""
+    stage: int | None = None
+    parent: Branch | None = None
+    run: int | None = None
+    checkpoint: Checkpoint | None = None
+
+
 class _Answerer(QThread):
     """Works through questions. Of one kind only the newest counts: it replaces one that waits and cancels one at work.
+
+    Args:
+        replace: a newer question cancels one at work.
+        thorough: what waits when it is to end is done first.
 
     Signals: `answered(kind, number, answer)`, `failed(kind, number, error)`, `progressed(kind, number, what, done)`.
     """
@@ -75,9 +105,10 @@ class _Answerer(QThread):
     failed = Signal(str, int, object)
     progressed = Signal(str, int, str, object)
 
-    def __init__(self, parent: QObject, *, replace: bool) -> None:
+    def __init__(self, parent: QObject, *, replace: bool, thorough: bool = False) -> None:
         super().__init__(parent)
         self._replace = replace
+        self._thorough = thorough
         self._condition = threading.Condition()
         self._waiting: dict[str, _Question] = {}
         self._current: tuple[_Question, _Asked] | None = None
@@ -97,12 +128,13 @@ class _Answerer(QThread):
                 self._current[1].cancelled = True
 
     def end(self) -> None:
-        """Cancel everything; the thread ends as soon as it can."""
+        """Cancel everything, unless it is thorough; the thread ends as soon as it can."""
         with self._condition:
             self._ending = True
-            self._waiting.clear()
-            if self._current:
-                self._current[1].cancelled = True
+            if not self._thorough:
+                self._waiting.clear()
+                if self._current:
+                    self._current[1].cancelled = True
             self._condition.notify()
 
     def _cancel_current(self, kind: str) -> None:
@@ -113,7 +145,7 @@ class _Answerer(QThread):
         while True:
             with self._condition:
                 self._condition.wait_for(lambda: self._ending or bool(self._waiting))
-                if self._ending:
+                if not self._waiting:
                     return
                 question = self._waiting.pop(next(iter(self._waiting)))
                 asked = _Asked(partial(self.progressed.emit, question.kind, question.number))
@@ -138,6 +170,22 @@ class _Kept:
         self.library = Library()
         self.ready = threading.Event()
         self._tuner: Tuner | None = None
+        self._store: RunStore | None = None
+        self._opening = threading.Lock()
+
+    def store(self) -> RunStore:
+        """The history, opened by the first who asks; not for the window's thread. Raises StoreError."""
+        with self._opening:
+            if self._store is None:
+                self._store = RunStore()
+            return self._store
+
+    def close(self) -> None:
+        """Let go of the history."""
+        with self._opening:
+            if self._store is not None:
+                self._store.close()
+                self._store = None
 
     def tuner(self) -> Tuner:
         from engine.tuning import Tuner
@@ -148,7 +196,15 @@ class _Kept:
 
 
 class _RunThread(QThread):
-    """One run, from its first event to its last, into the channel."""
+    """One run, from its first event to its last, into the history and the channel.
+
+    Signals:
+        recorded(run): its number in the history; before its first event.
+        unrecorded(sentence): why the history does not have all of it.
+    """
+
+    recorded = Signal(int)
+    unrecorded = Signal(str)
 
     def __init__(
         self,
@@ -159,6 +215,7 @@ class _RunThread(QThread):
         channel: Channel,
         kept: _Kept,
         checkpoints: Path | None,
+        provenance: Provenance,
     ) -> None:
         super().__init__(parent)
         self._checkpoints = checkpoints
@@ -166,29 +223,75 @@ class _RunThread(QThread):
         self._control = control
         self._channel = channel
         self._kept = kept
+        self._provenance = provenance
 
     def run(self) -> None:
-        step = 0
-        try:
-            self._kept.ready.wait()
-            from engine.lessons.keeping import pick_up
-            from engine.training import train
+        step, told = 0, False
+        self._kept.ready.wait()
+        with self._recorder() as recorder:
+            if recorder.run_id is not None:
+                self.recorded.emit(recorder.run_id)
+            try:
+                for event in self._events(recorder):
+                    recorder.put(event)
+                    self._channel.put(event)
+                    step = getattr(event, "step", step)
+                    if recorder.problem is not None and not told:
+                        told = True
+                        self.unrecorded.emit(recorder.problem)
+            except Exception as error:  # a defect must not lose the run: it ends with what it has, and says why
+                failed = Failed("error", f"The run ended after step {step}: {error}", step)
+                recorder.put(failed)
+                self._channel.put(failed)
+        if recorder.problem is not None and not told:
+            self.unrecorded.emit(recorder.problem)
 
-            plan = None if self._checkpoints is None else pick_up(self._config, self._checkpoints)
-            if plan is not None and plan.note:
-                self._channel.put(Preparing(plan.note))
-            for event in train(
-                plan.config if plan else self._config,
-                self._control,
-                library=self._kept.library,
-                tuner=self._kept.tuner(),
-                resume=plan.checkpoint if plan else None,
-                checkpoints=plan.policy if plan else None,
-            ):
-                self._channel.put(event)
-                step = getattr(event, "step", step)
-        except Exception as error:  # a defect must not lose the run: it ends with what it has, and says why
-            self._channel.put(Failed("error", f"The run ended after step {step}: {error}", step))
+    def _events(self, recorder: RunRecorder) -> Iterator[Event]:
+        from engine.lessons.keeping import pick_up
+        from engine.training import train
+
+        plan = None if self._checkpoints is None else pick_up(self._config, self._checkpoints)
+        if plan is not None and plan.note:
+            self._channel.put(Preparing(plan.note))
+        yield from train(
+            plan.config if plan else self._config,
+            self._control,
+            library=self._kept.library,
+            tuner=self._kept.tuner(),
+            resume=plan.checkpoint if plan else self._provenance.checkpoint,
+            checkpoints=plan.policy if plan else self._policy(recorder),
+        )
+
+    def _recorder(self) -> RunRecorder:
+        """Of this run in the history. Whatever is wrong with the history, the run goes on."""
+        if self._control.stopping:
+            return RunRecorder(None)
+        origin = self._provenance
+        try:
+            store = self._kept.store()
+            if origin.run is not None and origin.checkpoint is not None:
+                return store.resume(origin.run, origin.checkpoint.interventions)
+            return store.record(self._config, lesson=origin.lesson, stage=origin.stage, parent=origin.parent)
+        except InputError as error:
+            return RunRecorder(None, problem=error.sentence)
+        except Exception as error:
+            logging.getLogger(__name__).exception("the run is not recorded")
+            return RunRecorder(None, problem=f"The run is not recorded: {error}")
+
+    def _policy(self, recorder: RunRecorder) -> CheckpointPolicy | None:
+        from engine.checkpoint_folder import CheckpointPolicy
+
+        if recorder.folder is None:
+            return None
+        config = self._config
+        steps = config.dataset_info().train_size / config.training.batch_size
+        return CheckpointPolicy(
+            folder=recorder.folder,
+            every_seconds=CHECKPOINT_EVERY,
+            every_epochs=0,
+            copy_epochs=0,
+            at_best=steps >= BEST_FROM,
+        )
 
 
 class Bridge(QObject):
@@ -197,6 +300,7 @@ class Bridge(QObject):
     Signals:
         frame: time to look at what a run said, by `take_events`.
         run_ended: the run's thread is done; all its events wait to be taken.
+        recorded: the number that the run under way has in the history.
         torch_ready: torch is imported; questions are answered from now on.
         preview_progressed: what is being done, and its share (float or None); `preview_ready`: a DatasetPreview;
             `preview_failed`: an InputError.
@@ -212,6 +316,7 @@ class Bridge(QObject):
 
     frame = Signal()
     run_ended = Signal()
+    recorded = Signal(int)
     torch_ready = Signal()
     preview_progressed = Signal(str, object)
     preview_ready = Signal(object)
@@ -245,8 +350,10 @@ class Bridge(QObject):
         assert application is not None, "a Bridge needs a QCoreApplication"
         self._quick, self._slow = _Answerer(application, replace=False), _Answerer(application, replace=True)
         self._tools = _Answerer(application, replace=False)
-        self._threads: list[QThread] = [self._quick, self._slow, self._tools]
-        for answerer in (self._quick, self._slow, self._tools):
+        self._past = _Answerer(application, replace=False, thorough=True)
+        self._answerers = (self._quick, self._slow, self._tools, self._past)
+        self._threads: list[QThread] = [*self._answerers]
+        for answerer in self._answerers:
             answerer.answered.connect(self._on_answered)
             answerer.failed.connect(self._on_failed)
             answerer.progressed.connect(self._on_progressed)
@@ -265,12 +372,21 @@ class Bridge(QObject):
         """Whether a run is under way, paused ones included."""
         return self._run is not None
 
-    def start(self, config: RunConfig, *, steps: int | None = None, checkpoints: Path | None = None) -> None:
+    def start(
+        self,
+        config: RunConfig,
+        *,
+        steps: int | None = None,
+        checkpoints: Path | None = None,
+        provenance: Provenance | None = None,
+    ) -> None:
         """Begin a run. Nothing happens while another is under way.
 
         Args:
             steps: pause after so many.
-            checkpoints: the folder of a run that keeps its checkpoints; it goes on from the newest of this set-up.
+            checkpoints: the folder of a run that keeps its checkpoints; it goes on from the newest of this set-up. The
+                checkpoints of others lie with their record in the history.
+            provenance: what the history keeps of where it comes from.
         """
         if self._run is not None or self._shutting_down:
             return
@@ -290,7 +406,10 @@ class Bridge(QObject):
             channel=self._channel,
             kept=self._kept,
             checkpoints=checkpoints,
+            provenance=provenance or Provenance(),
         )
+        self._run.recorded.connect(self.recorded)
+        self._run.unrecorded.connect(self.problem)
         self._run.finished.connect(self._on_run_finished)
         self._threads.append(self._run)
         self.warm_up()
@@ -536,6 +655,46 @@ class Bridge(QObject):
 
         self._ask(self._tools, _TOOL + kind, work)
 
+    # The history.
+
+    def history(
+        self, kind: str, job: Callable[[RunStore], T], done: Callable[[T], None], failed: Callable[[str], None]
+    ) -> None:
+        """Call `job` with the history on another thread, then `done` with its answer, or `failed` with a sentence.
+
+        Of one kind only the newest counts: what must not be replaced needs a kind of its own. It does not wait for
+        torch, which the job must not use. What waits when the program ends is done first.
+        """
+        kept = self._kept
+
+        def work(asked: _Asked) -> object:  # noqa: ARG001
+            try:
+                return partial(done, job(kept.store()))
+            except InputError as error:
+                return partial(failed, error.sentence)
+
+        self._ask(self._past, _TOOL + kind, work)
+
+    def store(self) -> RunStore:
+        """The history; to be called within a job of `compute`. Raises StoreError."""
+        return self._kept.store()
+
+    def show_run(self, config: RunConfig, live: LiveNetwork | None) -> None:
+        """Let the network of a run of the history answer; None: the untrained one of `config`. Not during a run."""
+        if self._run is None:
+            speed = self._control.speed
+            self._control = RunControl()
+            self._control.set_speed(speed)
+            self._control.live = live
+            self._config = config if live is not None else None
+            self._slow.cancel("network")
+            self._numbers["network"] = self._numbers.get("network", 0) + 1  # what is on its way is too late
+            self._announce(live)
+            if live is None:
+                self.prepare_network(config)
+
+    # A tool's look into the next step.
+
     def examine(self, config: RunConfig, done: Callable[[Specimen], None], failed: Callable[[str], None]) -> None:
         """See `Workbench.examine`; without a run the network is that of `config`."""
         if self._run is not None:
@@ -577,11 +736,10 @@ class Bridge(QObject):
         self._stop_run()
         self._kept.ready.set()
         self._end_answerers()
-        if not self._threads:
-            self.shut_down.emit()
+        self._check_shut_down()
 
     def _end_answerers(self) -> None:
-        for answerer in (self._quick, self._slow, self._tools):
+        for answerer in self._answerers:
             answerer.end()
 
     @property
@@ -600,6 +758,7 @@ class Bridge(QObject):
         self._end_answerers()
         for thread in tuple(self._threads):
             thread.wait()
+        self._kept.close()
 
     # Answers.
 
@@ -687,7 +846,7 @@ class Bridge(QObject):
         self._check_shut_down()
 
     def _on_thread_finished(self) -> None:
-        for answerer in (self._quick, self._slow, self._tools):
+        for answerer in self._answerers:
             if answerer in self._threads and answerer.isFinished():
                 self._threads.remove(answerer)
                 answerer.deleteLater()
@@ -696,6 +855,7 @@ class Bridge(QObject):
     def _check_shut_down(self) -> None:
         if self._shutting_down and not self._threads:
             atexit.unregister(self._wait)
+            self._kept.close()
             self.shut_down.emit()
 
 

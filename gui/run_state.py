@@ -86,6 +86,12 @@ class RunState:
         self.generation += 1
         self._clear()
 
+    def take_over(self, other: RunState) -> None:
+        """Be the run that `other` holds, which is not to be used any more."""
+        generation = self.generation + 1
+        vars(self).update(vars(other))
+        self.generation = generation
+
     def _clear(self) -> None:
         self.status: Status = "idle"
         self.step = 0
@@ -140,7 +146,10 @@ class RunState:
         return min(self.step / self.total_steps, 1.0) if self.total_steps else None
 
     def apply(self, events: Sequence[Event]) -> None:
-        """Take in events in the order they were published. A start after a run was seen begins anew."""
+        """Take in events in the order they were published.
+
+        A start after a run was seen begins anew, unless the run goes on after the very step that was seen last.
+        """
         steps: list[StepFinished] = []
         evaluations: list[Evaluation] = []
         for event in events:
@@ -176,7 +185,9 @@ class RunState:
         self._flush(steps, evaluations)
 
     def _start(self, event: Started) -> None:
-        if self.step or self.evaluations or self.status in ("finished", "failed"):
+        goes_on = bool(event.resumed_from) and event.resumed_from == self.step
+        seen = bool(self.step or self.evaluations) or self.status in ("finished", "failed")
+        if seen and not goes_on:
             self.reset()
         self.status = "running"
         self.preparing = None
@@ -185,7 +196,8 @@ class RunState:
         self.parameters, self.batch_size, self.train_size = event.parameters, event.batch_size, event.train_size
         self.steps_per_epoch, self.total_steps = event.steps_per_epoch, event.total_steps
         self.network, self.dataset = event.network, event.dataset
-        self.track = Track(event.tracked)
+        if not goes_on:
+            self.track = Track(event.tracked)
 
     def _flush(self, steps: list[StepFinished], evaluations: list[Evaluation]) -> None:
         """Move what was gathered into the series, and empty the lists."""
