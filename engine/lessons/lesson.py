@@ -27,6 +27,8 @@ _MOST_CHARACTERS = 1_000_000
 _MOST_STAGES = 50
 _SINGLE = 2.0**-23  # relative distance of neighbouring numbers in single precision
 _NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+_DIGITS = re.compile(r"-?[0-9]+(\.[0-9]+)?")
+_UNUSABLE = "the part between the two lines --- is not usable JSON"
 _EXPECTED = "a lesson file: a JSON object between two lines ---, then the text in Markdown"
 
 Quantity = Literal["loss", "accuracy", "gradient", "parameter", "test_loss", "test_accuracy"]
@@ -159,11 +161,11 @@ def parse_lesson(source: str, *, name: str) -> Lesson:
     if end is None:
         raise InputError(field, "there is no second line ---", _EXPECTED)
     try:
-        head = json.loads("\n".join(lines[1:end]))
+        head = json.loads("\n".join(lines[1:end]), parse_constant=_refuse_constant)
     except json.JSONDecodeError as error:
         raise InputError(field, f"{error.msg} in line {error.lineno + 1}", "JSON between the two lines ---") from None
     except (ValueError, RecursionError):
-        raise InputError(field, "the part between the two lines --- is not usable JSON", _EXPECTED) from None
+        raise InputError(field, _UNUSABLE, _EXPECTED) from None
     if not isinstance(head, dict):
         raise InputError(field, "the part between the two lines --- is not a JSON object", _EXPECTED)
     version = head.pop("version", LESSON_VERSION)
@@ -174,14 +176,36 @@ def parse_lesson(source: str, *, name: str) -> Lesson:
             f"{field}: version", f"a newer Learnscope wrote it (version {version})", f"up to {LESSON_VERSION}"
         )
     text = "\n".join(lines[end + 1 :]).strip()
+    for name_of, place in (("name", "the file's name says it"), ("text", "it stands below the second line ---")):
+        if name_of in head:
+            raise InputError(f"{field}: {name_of}", "is not a field of the JSON", place)
     try:
         lesson = Lesson.model_validate_json(json.dumps({**head, "name": name, "text": text}))
     except PydanticError as error:
-        first = error.errors(include_url=False)[0]
-        where = ".".join(str(piece + 1) if isinstance(piece, int) else piece for piece in first["loc"])
-        raise InputError(f"{field}: {where}", first["msg"][:1].lower() + first["msg"][1:]) from None
+        raise _unreadable(error, field) from None
+    except RecursionError:
+        raise InputError(field, _UNUSABLE, _EXPECTED) from None
     _check(lesson, field)
     return lesson
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(name)  # NaN and Infinity, which Python's reader takes and JSON does not have
+
+
+def _unreadable(error: PydanticError, field: str) -> InputError:
+    """The first of pydantic's complaints, under the lesson's own names. Places in lists count from 1."""
+    first = error.errors(include_url=False)[0]
+    where = [str(piece + 1) if isinstance(piece, int) else piece for piece in first["loc"]]
+    if not where:  # what the JSON holds cannot be text, or lies too deep
+        return InputError(field, _UNUSABLE, _EXPECTED)
+    if len(where) > 4 and where[2] == "settings":  # the rest of the path names the types that a value may have
+        value = json.dumps(first["input"])[:40]
+        problem = f"{value} is not accepted"
+        return InputError(
+            f"{field}: stage {where[1]}: {where[3]}", problem, "a number, a text or a list of whole numbers"
+        )
+    return InputError(f"{field}: {'.'.join(where)}", first["msg"][:1].lower() + first["msg"][1:])
 
 
 def _check(lesson: Lesson, field: str) -> None:
@@ -198,11 +222,10 @@ def _check(lesson: Lesson, field: str) -> None:
             raise InputError(f"{field}: stage {number}: {error.field}", error.problem, error.accepted) from None
     for number, printed in enumerate(lesson.printed, start=1):
         where = f"{field}: printed {number}"
-        lesson.stage(printed.stage)
-        try:
-            float(printed.value)
-        except ValueError:
-            raise InputError(where, f"{printed.value!r} is not a number", "digits as they were printed") from None
+        if printed.stage > len(lesson.stages):
+            raise InputError(f"{where}: stage", f"there is no stage {printed.stage}", f"1 to {len(lesson.stages)}")
+        if not _DIGITS.fullmatch(printed.value):
+            raise InputError(f"{where}: value", f"{printed.value!r} is not a number", "digits as they were printed")
 
 
 def load_lesson(path: Path) -> Lesson:
