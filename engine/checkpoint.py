@@ -100,7 +100,7 @@ def take_checkpoint(
         tensors[f"model.{name}"] = tensor.detach().to("cpu", copy=True)
     for prefix, weights in copies.items():
         if weights is not None:
-            tensors |= {f"{prefix}.{name}": t.to("cpu", copy=True) for name, t in weights.tensors().items()}
+            tensors |= {f"{prefix}.{name}": tensor for name, tensor in weights.frozen().items()}
     tensors["random.cpu"] = torch.get_rng_state()
     device = ready.device
     if device.handle.type != "cpu":

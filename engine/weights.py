@@ -21,6 +21,7 @@ class Weights:
         self._names: list[str] = list(named)
         self._live: list[Tensor] = list(named.values())
         self._copies = [tensor.detach().clone() for tensor in self._live]
+        self._frozen: Mapping[str, Tensor] | None = None
         self.step, self.epoch = step, epoch
 
     @torch.no_grad()
@@ -28,6 +29,7 @@ class Weights:
         """Take the copy anew."""
         for copy, tensor in zip(self._copies, self._live, strict=True):
             copy.copy_(tensor)
+        self._frozen = None
         self.step, self.epoch = step, epoch
 
     @torch.no_grad()
@@ -36,13 +38,17 @@ class Weights:
         for tensor, copy in zip(self._live, self._copies, strict=True):
             tensor.copy_(copy)
 
-    def tensors(self) -> dict[str, Tensor]:
-        """The copy itself, by name."""
-        return dict(zip(self._names, self._copies, strict=True))
+    def frozen(self) -> Mapping[str, Tensor]:
+        """The copy by name, on the CPU: the same one until another is taken, which does not change it."""
+        if self._frozen is None:
+            copies = (tensor.to("cpu", copy=True) for tensor in self._copies)
+            self._frozen = dict(zip(self._names, copies, strict=True))
+        return self._frozen
 
     @torch.no_grad()
     def load(self, tensors: Mapping[str, Tensor], *, step: int, epoch: int) -> None:
         """Take over a copy that was taken elsewhere, of the same names and shapes."""
         for name, copy in zip(self._names, self._copies, strict=True):
             copy.copy_(tensors[name])
+        self._frozen = None
         self.step, self.epoch = step, epoch

@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from bisect import bisect_right
 from collections import Counter, deque
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from statistics import median
 from threading import Lock
 from typing import TYPE_CHECKING, Literal
@@ -14,8 +14,6 @@ from typing import TYPE_CHECKING, Literal
 from engine.control import Change, ScheduleChange
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from engine.checkpoint import Checkpoint
     from engine.preparation import Ready
 
@@ -23,7 +21,7 @@ Mark = Literal["first", "last", "best", "epoch", "intervention"]
 """Why a snapshot is a keyframe: `best` is the epoch's end with the lowest loss so far of those a run goes by."""
 
 BUDGET = 256 * 2**20  # bytes
-SHARE = 0.02  # of the time spent training that taking snapshots may cost
+SHARE = 0.015  # of the time spent training that taking snapshots may cost
 ALLOWANCE = 0.05  # s that it may cost beyond that, so that short runs are kept step by step
 MOST = 1_000  # snapshots
 _FRAME = 8_192  # bytes of a snapshot beside its tensors' own
@@ -59,8 +57,8 @@ class Snapshots:
 
     They lie `spacing` steps apart, a power of two that grows where they cost more than `share` of the training's time
     or outgrow `budget`; then every other one is dropped. The first and the last, the best epoch, ends of epochs and
-    interventions are keyframes: they stay until nothing else is left to drop. Weights that are the same in two
-    snapshots lie in memory once.
+    interventions are keyframes: they stay until nothing else is left to drop. Tensors that two of them hold count
+    once.
 
     Attributes:
         run: the run's name, for branches to remember.
@@ -214,7 +212,6 @@ class Snapshots:
         if "best" in marks:
             for frame in self._frames.values():
                 frame.marks.discard("best")
-        checkpoint = self._sharing(checkpoint)
         for tensor in checkpoint.tensors.values():
             if not self._holders[id(tensor)]:
                 self._bytes += tensor.nbytes
@@ -230,38 +227,6 @@ class Snapshots:
             if not self._holders[id(tensor)]:
                 del self._holders[id(tensor)]
                 self._bytes -= tensor.nbytes
-
-    def _sharing(self, checkpoint: Checkpoint) -> Checkpoint:
-        """The same checkpoint; copies of earlier weights are those that lie in memory already."""
-        progress = checkpoint.progress
-        copies = {"best": progress.best, "good": progress.good, "newer": progress.newer}
-        kept = {prefix: of.step for prefix, of in copies.items() if of is not None}
-        tensors: dict[str, Tensor] = dict(checkpoint.tensors)
-        for prefix, step in kept.items():
-            source = self._weights_of(step, checkpoint, tensors, kept, but=prefix)
-            for name in [name for name in tensors if name.startswith(f"{prefix}.")] if source else ():
-                tensors[name] = source[name.removeprefix(f"{prefix}.")]
-        return replace(checkpoint, tensors=tensors)
-
-    def _weights_of(
-        self, step: int, checkpoint: Checkpoint, tensors: dict[str, Tensor], kept: dict[str, int], *, but: str
-    ) -> dict[str, Tensor]:
-        """The weights after `step` by name where they lie in memory, else empty."""
-        if step == checkpoint.step:
-            return _with_prefix(tensors, "model")
-        if step in self._frames:
-            return _with_prefix(self._frames[step].checkpoint.tensors, "model")
-        for prefix, of in kept.items():
-            if of == step and prefix < but:
-                return _with_prefix(tensors, prefix)
-        if not self._frames:
-            return {}
-        newest = next(reversed(self._frames.values())).checkpoint
-        progress = newest.progress
-        for prefix, copy in (("best", progress.best), ("good", progress.good), ("newer", progress.newer)):
-            if copy is not None and copy.step == step:
-                return _with_prefix(newest.tensors, prefix)
-        return {}
 
     # Dropping.
 
@@ -286,8 +251,3 @@ class Snapshots:
         """Keyframes that stand for nothing that is given up later than `mark`."""
         given_up = set(_THINNED[: _THINNED.index(mark) + 1])
         return [step for step, frame in self._frames.items() if mark in frame.marks and frame.marks <= given_up]
-
-
-def _with_prefix(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    start = f"{prefix}."
-    return {name[len(start) :]: tensor for name, tensor in tensors.items() if name.startswith(start)}
