@@ -28,7 +28,7 @@ from gui.theme import PANEL_MARGIN, SPACING, Theme
 EMPTY = (
     "Choose a lesson from the Lessons menu above: each is a set-up with a text that says what to do and what to see."
 )
-_MOST_ROWS = 6  # of numbers that are seen without scrolling
+_MOST_ROWS = 5  # of numbers that are seen without scrolling
 
 
 class LessonPanel(QWidget):
@@ -70,6 +70,7 @@ class LessonPanel(QWidget):
         self._text.setObjectName("lesson_text")
         self._text.setAccessibleName("Text of the lesson")
         self._text.setOpenLinks(False)
+        self._text.document().setIndentWidth(18)
         self._text.setFrameShape(QTextBrowser.Shape.NoFrame)
         self._result = QLabel()
         self._result.setObjectName("lesson_result")
@@ -79,7 +80,7 @@ class LessonPanel(QWidget):
         self._numbers_title.setProperty("role", "secondary")
         self._numbers_title.setWordWrap(True)
         self._numbers = self._table()
-        self._everything = QCheckBox("Show all controls")
+        self._everything = QCheckBox("Show all")
         self._everything.setObjectName("lesson_show_all")
         self._everything.setToolTip("This lesson hides controls that it does not need. Here they come back.")
         self._everything.toggled.connect(self.everything_wanted)
@@ -89,9 +90,10 @@ class LessonPanel(QWidget):
         self._previous.clicked.connect(lambda _checked=False: self.previous.emit())
         self._next = self._button("Next", "lesson_next", "The lesson after this one.")
         self._next.clicked.connect(lambda _checked=False: self.next.emit())
+        buttons.addWidget(self._everything)
+        buttons.addStretch(1)
         buttons.addWidget(self._previous)
         buttons.addWidget(self._next)
-        buttons.addStretch(1)
         column.addWidget(self._place)
         column.addWidget(self._title)
         column.addWidget(self._stages)
@@ -99,7 +101,6 @@ class LessonPanel(QWidget):
         column.addWidget(self._result)
         column.addWidget(self._numbers_title)
         column.addWidget(self._numbers)
-        column.addWidget(self._everything)
         column.addLayout(buttons)
         self.show_lesson(None)
         self.show_rows(())
@@ -177,6 +178,7 @@ class LessonPanel(QWidget):
 
     def _show_text(self) -> None:
         place = self._text.verticalScrollBar().value() if self._lesson else 0
+        self._text.document().setDocumentMargin(0)
         self._text.setHtml(rich_text(self._lesson.text if self._lesson else EMPTY, self._theme))
         self._text.verticalScrollBar().setValue(place)
 

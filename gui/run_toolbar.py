@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtGui import QAction, QKeySequence
+from PySide6.QtGui import QAction, QKeySequence, QResizeEvent
 from PySide6.QtWidgets import (
     QAbstractButton,
     QComboBox,
@@ -24,6 +24,7 @@ from gui.icons import icon
 from gui.run_state import Status
 from gui.theme import SPACING, Theme
 
+NARROW = 1140  # px
 SPEEDS = (1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, None)
 """Steps a second by the slider's place; None is full speed."""
 
@@ -203,6 +204,14 @@ class RunToolbar(QToolBar):
         ):
             button.setIcon(icon(drawing, theme))
 
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """In a narrow window the words that are least needed make room, so that every button stays."""
+        super().resizeEvent(event)
+        narrow = event.size().width() < NARROW
+        styles = Qt.ToolButtonStyle
+        self._menu_button.setToolButtonStyle(styles.ToolButtonIconOnly if narrow else styles.ToolButtonTextBesideIcon)
+        self._speed_title.setVisible(not narrow)
+
     def _set_icons(self) -> None:
         for spec in _BUTTONS:
             button = self._buttons[spec.name]
@@ -227,7 +236,7 @@ class RunToolbar(QToolBar):
         row = QHBoxLayout(box)
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(2 * SPACING)
-        title = QLabel("Speed")
+        title = self._speed_title = QLabel("Speed")
         title.setProperty("role", "secondary")
         self._speed_text = QLabel()
         self._speed_text.setObjectName("speed_text")
