@@ -109,7 +109,7 @@ class CurvesView(QWidget):
         self._x_box = QComboBox()
         self._x_box.setObjectName("curves_x")
         self._x_box.addItems(list(X_AXES))
-        self._x_box.setMinimumWidth(84)
+        self._x_box.setMinimumWidth(98)
         self._x_box.setToolTip("What the horizontal axis counts.")
         self._x_box.setAccessibleName("Horizontal axis")
         self._x_box.currentTextChanged.connect(self._x_chosen)
@@ -126,7 +126,7 @@ class CurvesView(QWidget):
         self._smooth.setRange(0, len(SMOOTHING) - 1)
         self._smooth.setPageStep(1)
         self._smooth.setValue(DEFAULT_WEIGHT)
-        self._smooth.setMinimumWidth(36)
+        self._smooth.setMinimumWidth(24)
         self._smooth.setMaximumWidth(120)
         tip = (
             "Smoothing: the weight of the past in the moving average of every single batch. At 0.99 about the last"
