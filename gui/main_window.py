@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from PySide6.QtCore import QByteArray, QElapsedTimer, Qt, QTime, QTimer, Signal
+from PySide6.QtCore import QByteArray, QElapsedTimer, Qt, QTimer, Signal
 from PySide6.QtGui import QCloseEvent, QShowEvent
 from PySide6.QtWidgets import QApplication, QDockWidget, QMainWindow, QVBoxLayout, QWidget
 
@@ -20,8 +20,9 @@ from engine.inspection.shapes import LayerTable
 from engine.snapshots import FilterImages
 from gui import numbers
 from gui import settings as stored
-from gui.bridge import FRAME, Bridge
+from gui.bridge import FRAME, Bridge, Provenance
 from gui.canvas_panel import CanvasPanel
+from gui.history import History
 from gui.key_sheet import KeySheet
 from gui.lesson_dialog import LessonDialog, ask_for_lesson
 from gui.lesson_guide import LessonGuide, sentence_of
@@ -36,7 +37,6 @@ from gui.views.dataset_preview import DatasetPreviewView
 from gui.views.filters import FiltersView
 from gui.views.layer_table import LayerTableView
 from gui.views.notice import Notice
-from gui.views.run_table import RunNote, RunTable
 from gui.views.schedule_preview import SchedulePreview
 from gui.views.setup_panel import SetupPanel
 from gui.views.status_line import StatusLine
@@ -89,7 +89,6 @@ class MainWindow(QMainWindow):
         self._answer: tuple[np.ndarray, np.ndarray] | None = None
         self._pen_moved = False
         self._asked = QElapsedTimer()
-        self._run_note: RunNote | None = None
 
         self.toolbar = RunToolbar(theme, self)
         self.addToolBar(self.toolbar)
@@ -102,10 +101,12 @@ class MainWindow(QMainWindow):
         self.curves = CurvesView(theme)
         self.filters = FiltersView(theme)
         self.canvas = CanvasPanel(theme)
-        self.runs = RunTable()
         self.lesson_panel = LessonPanel(theme)
         self.notice = Notice(theme)
         self.status_line = StatusLine()
+        self.history = History(
+            self, bridge=self.bridge, theme=theme, setup=self.setup, run_state=self.run_state, say=self.say
+        )
         self.statusBar().setSizeGripEnabled(False)
         self.statusBar().addWidget(self.status_line, 1)
         self.docks = {
@@ -115,7 +116,7 @@ class MainWindow(QMainWindow):
                 ("curves", "Curves", self._below_notice(self.curves)),
                 ("filters", "Filters", self.filters),
                 ("canvas", "Canvas", self.canvas),
-                ("runs", "Runs", self.runs),
+                ("runs", "Runs", self.history.panel),
                 ("lesson", "Lesson", self.lesson_panel),
             )
         }
@@ -123,6 +124,7 @@ class MainWindow(QMainWindow):
             bridge=self.bridge, setup=self.setup, canvas=self.canvas, run_state=self.run_state, say=self.say
         )
         self.tools = ToolDocks(self, self.bench, theme)
+        self.history.set_tools(self.tools)
         self.guide = LessonGuide(
             self,
             panel=self.lesson_panel,
@@ -163,6 +165,7 @@ class MainWindow(QMainWindow):
         column = QVBoxLayout(box)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)
+        column.addWidget(self.history.offer)
         column.addWidget(self.notice)
         column.addWidget(view, 1)
         return box
@@ -226,6 +229,9 @@ class MainWindow(QMainWindow):
         self.filters.layer_chosen.connect(self._ask_filters)
         self.filters.options_changed.connect(self._save_later)
         self.docks["filters"].visibilityChanged.connect(self._ask_filters)
+        self.docks["runs"].visibilityChanged.connect(lambda shown: self.history.reload() if shown else None)
+        self.history.shown.connect(self._on_past_run)
+        self.history.go_on.connect(lambda config, origin: self._launch(config, provenance=origin))
         self.tools.opened.connect(lambda name: QTimer.singleShot(0, self, lambda: self._on_tool_opened(name)))
         self.guide.progressed.connect(self._save_later)
         self.guide.open_wanted.connect(lambda: ask_for_lesson(self, self._open_lesson))
@@ -291,20 +297,31 @@ class MainWindow(QMainWindow):
             self.setup.show_error(error)
             self.say(_sentence(error))
             return
+        self.run_state.reset()
+        self.guide.begin_run()
+        lesson = self.guide.lesson
+        origin = Provenance() if lesson is None else Provenance(lesson=lesson.name, stage=self.guide.stage)
+        self._launch(config, steps=steps, checkpoints=self.guide.checkpoints(), provenance=origin)
+
+    def _launch(
+        self, config: RunConfig, *, provenance: Provenance, steps: int | None = None, checkpoints: Path | None = None
+    ) -> None:
+        """Let the run begin whose state is on screen: empty, or where it goes on."""
         self._note = ""
         self.notice.clear()
-        self.run_state.reset()
-        self._run_note = RunNote(
-            began=QTime.currentTime().toString("HH:mm:ss"),
-            dataset=config.dataset_info().label,
-            network=config.network.name,
-            optimizer=f"{config.optimizer.name} {config.optimizer.params.get('learning_rate', '')}",
-            seed=config.training.seed,
-        )
-        self.guide.begin_run()
-        self.bridge.start(config, steps=steps, checkpoints=self.guide.checkpoints())
+        self.history.begin_run()
+        self.bridge.start(config, steps=steps, checkpoints=checkpoints, provenance=provenance)
         self._on_events([Preparing("Starting")])
         self._redraw()
+
+    def _on_past_run(self, lesson: str) -> None:
+        """A run of the history is on screen."""
+        self.notice.clear()
+        if self.guide.lesson is not None and self.guide.lesson.name != lesson:
+            self.guide.leave()
+        self._show_state()
+        self._redraw()
+        self.run_state_changed.emit()
 
     def _on_events(self, events: list[Event]) -> None:
         before = self.run_state.status
@@ -331,8 +348,6 @@ class MainWindow(QMainWindow):
     def _on_run_ended(self) -> None:
         self._ending = False
         self._on_events(self.bridge.take_events())
-        if self._run_note is not None:
-            self.runs.add(self._run_note, self.run_state)
         self._show_state()
         self._redraw()
         self._follow_setup()
@@ -360,6 +375,7 @@ class MainWindow(QMainWindow):
             self._asked.start()
         self._ask_prediction()
         self.tools.refresh()
+        self.history.follow()
         running = state.status in ("running", "paused")
         self.status_line.follow(state, cost=self.budget.cost if running else None, note=self._note)
 
@@ -474,7 +490,7 @@ class MainWindow(QMainWindow):
         self._answer = None
         if self.canvas.drawing() is not None:
             self.canvas.set_answer(sample, probabilities)
-            step = self.run_state.step if self.bridge.trained else 0
+            step = (self.history.weights_step or self.run_state.step) if self.bridge.trained else 0
             self.canvas.set_author(f"Network at step {numbers.count(step)}" if step else "Untrained network")
 
     def show_sample(self) -> None:
@@ -566,6 +582,7 @@ class MainWindow(QMainWindow):
             self.filters,
             self.canvas,
             self.lesson_panel,
+            self.history,
             self.tools,
         ):
             view.set_theme(self.theme)
@@ -615,8 +632,12 @@ class MainWindow(QMainWindow):
             self.toolbar.focus_start()
             if not self.settings.window_state:
                 QTimer.singleShot(0, self, self._size_docks)  # docks take sizes only once they are laid out
-            # Torch is imported after the first paint, which comes within the next turn of the event loop.
-            QTimer.singleShot(0, self, lambda: QTimer.singleShot(0, self, self.bridge.warm_up))
+            # Torch and the history are loaded after the first paint, within the next turn of the event loop.
+            QTimer.singleShot(0, self, lambda: QTimer.singleShot(0, self, self._begin_work))
+
+    def _begin_work(self) -> None:
+        self.bridge.warm_up()
+        self.history.reload()
 
     def closeEvent(self, event: QCloseEvent) -> None:
         """Stop the run, wait for it and all other work, keep the settings, then close."""
