@@ -25,6 +25,7 @@ from engine.events import Event, Failed, Preparing
 from engine.files import write_atomically
 from engine.lessons.lesson import Lesson, save_lesson, stage_of
 from engine.preload import import_torch, share_cores, use_one_thread
+from engine.rewind.snapshots import Snapshots
 from engine.runs.recorder import RunRecorder
 from engine.runs.run_record import Branch
 from engine.runs.store import RunStore
@@ -38,6 +39,8 @@ if TYPE_CHECKING:
     from engine.datasets.data import Dataset
     from engine.inspection.microscope import Specimen
     from engine.live import LiveNetwork
+    from engine.rewind.moments import Moment
+    from engine.snapshots import FilterImages
     from engine.tuning import Tuner
 
 T = TypeVar("T")
@@ -216,8 +219,10 @@ class _RunThread(QThread):
         kept: _Kept,
         checkpoints: Path | None,
         provenance: Provenance,
+        snapshots: Snapshots,
     ) -> None:
         super().__init__(parent)
+        self._snapshots = snapshots
         self._checkpoints = checkpoints
         self._config = config
         self._control = control
@@ -230,6 +235,7 @@ class _RunThread(QThread):
         self._kept.ready.wait()
         with self._recorder() as recorder:
             if recorder.run_id is not None:
+                self._snapshots.run = str(recorder.run_id)
                 self.recorded.emit(recorder.run_id)
             try:
                 for event in self._events(recorder):
@@ -260,6 +266,7 @@ class _RunThread(QThread):
             tuner=self._kept.tuner(),
             resume=plan.checkpoint if plan else self._provenance.checkpoint,
             checkpoints=plan.policy if plan else self._policy(recorder),
+            snapshots=self._snapshots,
         )
 
     def _recorder(self) -> RunRecorder:
@@ -307,6 +314,7 @@ class Bridge(QObject):
         described: a LayerTable; `description_failed`: an InputError.
         network_changed: another network answers from now on: its filter layers, a tuple of FilterLayer.
         predicted: (sample, probabilities): what the network received, uint8 (C, H, W), and its answer, float32.
+        rewound: the step whose network answers now, an int, or None for the latest.
         filters_read: (FilterImages now, FilterImages before the first step).
         sample_picked: a picture of the test set, uint8 (H, W) or (H, W, 3).
         saved: a sentence that says what was saved, or why it was not.
@@ -326,6 +334,7 @@ class Bridge(QObject):
     network_changed = Signal(object)
     predicted = Signal(object)
     filters_read = Signal(object)
+    rewound = Signal(object)
     sample_picked = Signal(object)
     saved = Signal(str)
     problem = Signal(str)
@@ -345,13 +354,16 @@ class Bridge(QObject):
         self._shutting_down = False
         self._warming = False
         self._announced: LiveNetwork | None = None
+        self._snapshots: Snapshots | None = None
+        self._moment: Moment | None = None
         # Threads belong to the application: should the window be destroyed first, they still end in good order.
         application = QCoreApplication.instance()
         assert application is not None, "a Bridge needs a QCoreApplication"
         self._quick, self._slow = _Answerer(application, replace=False), _Answerer(application, replace=True)
         self._tools = _Answerer(application, replace=False)
         self._past = _Answerer(application, replace=False, thorough=True)
-        self._answerers = (self._quick, self._slow, self._tools, self._past)
+        self._rewinder = _Answerer(application, replace=False)
+        self._answerers = (self._quick, self._slow, self._tools, self._past, self._rewinder)
         self._threads: list[QThread] = [*self._answerers]
         for answerer in self._answerers:
             answerer.answered.connect(self._on_answered)
@@ -396,6 +408,8 @@ class Bridge(QObject):
         for _ in range(steps or 0):
             self._control.step_once()
         self._config = config
+        self._forget_past()
+        self._snapshots = Snapshots()
         self._channel.drain()
         application = QCoreApplication.instance()
         assert application is not None
@@ -407,6 +421,7 @@ class Bridge(QObject):
             kept=self._kept,
             checkpoints=checkpoints,
             provenance=provenance or Provenance(),
+            snapshots=self._snapshots,
         )
         self._run.recorded.connect(self.recorded)
         self._run.unrecorded.connect(self.problem)
@@ -441,6 +456,10 @@ class Bridge(QObject):
 
     def change_schedule(self, name: str, params: Mapping[str, ParamValue]) -> None:
         self._control.change(ScheduleChange(name, params))
+
+    @property
+    def full_speed(self) -> bool:
+        return self._control.speed is None
 
     @property
     def urgent(self) -> bool:
@@ -682,6 +701,7 @@ class Bridge(QObject):
     def show_run(self, config: RunConfig, live: LiveNetwork | None) -> None:
         """Let the network of a run of the history answer; None: the untrained one of `config`. Not during a run."""
         if self._run is None:
+            self._forget_past()
             speed = self._control.speed
             self._control = RunControl()
             self._control.set_speed(speed)
@@ -692,6 +712,124 @@ class Bridge(QObject):
             self._announce(live)
             if live is None:
                 self.prepare_network(config)
+
+    # Back along the run.
+
+    @property
+    def snapshots(self) -> Snapshots | None:
+        """Of the last run, the one under way included."""
+        return self._snapshots
+
+    @property
+    def rewound_to(self) -> int | None:
+        """The step whose network answers, None where it is the latest."""
+        return None if self._moment is None else self._moment.step
+
+    def rewind(self, step: int | None, *, exact: bool = True) -> None:
+        """Let the network of an earlier step answer; None: the latest again.
+
+        Args:
+            exact: train forward to a step that is not kept; else the nearest one before is taken. Not while the run
+                goes on.
+        """
+        snapshots = self._snapshots
+        if step is None or snapshots is None:
+            self._leave_past()
+            return
+        number = self._numbers["rewind"] = self._numbers.get("rewind", 0) + 1  # what is being trained is too late
+
+        def work(asked: _Asked) -> object:
+            from engine.rewind.moments import moment_at
+
+            def wanted() -> bool:
+                return not asked.cancelled and self._numbers["rewind"] == number
+
+            moment = moment_at(snapshots, step, exact=exact, wanted=wanted)
+            if moment is None:
+                raise Cancelled
+            return snapshots, moment
+
+        self._rewinder.ask(_Question("rewind", number, work))
+
+    def branch(
+        self, config: RunConfig, step: int, done: Callable[[Provenance], None], failed: Callable[[InputError], None]
+    ) -> None:
+        """Make ready a run of `config` that goes on from a step of the last run: `done` gets what `start` needs."""
+        snapshots = self._snapshots
+        if self._run is not None or snapshots is None:
+            return
+
+        def work(asked: _Asked) -> object:
+            from engine.rewind.branch import branch
+            from engine.rewind.moments import checkpoint_at
+
+            try:
+                checkpoint = checkpoint_at(snapshots, step, wanted=lambda: not asked.cancelled)
+                if checkpoint is None:
+                    raise Cancelled
+                made = branch(checkpoint, config, parent=snapshots.run)
+            except InputError as error:
+                return partial(failed, error)
+            parent = Branch(int(snapshots.run), step) if snapshots.run else None
+            return partial(done, Provenance(parent=parent, checkpoint=made))
+
+        self._ask(self._rewinder, _TOOL + "branch", work)
+
+    def save_film(
+        self, path: Path, layer: str, steps: Sequence[int], draw: Callable[[list[FilterImages], FilterImages], bytes]
+    ) -> None:
+        """Write what `draw` makes, on another thread, of a layer's filters at kept steps and of those at the start."""
+        snapshots = self._snapshots
+
+        def work(asked: _Asked) -> object:
+            from engine.rewind.moments import moment_at
+
+            images: list[FilterImages] = []
+            initial = None
+            for step in steps if snapshots is not None else ():
+                asked.check()
+                assert snapshots is not None
+                moment = moment_at(snapshots, step, exact=False)
+                if moment is None or layer not in [known.name for known in moment.live.layers]:
+                    raise Cancelled
+                images.append(moment.live.filters(layer))
+                initial = moment.live.initial_filters(layer)
+            if initial is None:
+                raise Cancelled
+            try:
+                write_atomically(path, draw(images, initial))
+            except OSError as error:
+                return f"{path.name} could not be written: {error.strerror or error}."
+            except InputError as error:
+                return error.sentence
+            return f"The film was saved to {path.name}."
+
+        self._ask(self._slow, "film", work)
+
+    def _forget_past(self) -> None:
+        """Another run is about to begin."""
+        self._snapshots = None
+        self._forget_moment()
+
+    def _forget_moment(self) -> None:
+        # What is on its way is too late.
+        self._numbers["rewind"] = self._delivered["rewind"] = self._numbers.get("rewind", 0) + 1
+        self._moment = None
+        self.rewound.emit(None)
+
+    def _leave_past(self) -> None:
+        was = self._moment
+        self._forget_moment()
+        live = self._answering()
+        if was is not None and live is not None:
+            self.network_changed.emit(live)
+
+    def _show_moment(self, answer: tuple[Snapshots, Moment]) -> None:
+        snapshots, moment = answer
+        if snapshots is self._snapshots:
+            self._moment = moment
+            self.rewound.emit(moment.step)
+            self.network_changed.emit(moment.live)
 
     # A tool's look into the next step.
 
@@ -764,12 +902,13 @@ class Bridge(QObject):
 
     def _answering(self) -> LiveNetwork | None:
         """The run's network from when it is built, until another one is set up after the run."""
-        return self._untrained or self._control.live
+        moment = self._moment  # read once: the window's thread may change it meanwhile
+        return (moment.live if moment is not None else None) or self._untrained or self._control.live
 
     @property
     def trained(self) -> bool:
         """Whether the network that answers is that of a run."""
-        return self._untrained is None and self._control.live is not None
+        return self._moment is not None or (self._untrained is None and self._control.live is not None)
 
     def _announce(self, live: LiveNetwork | None) -> None:
         """The run's network takes over from the untrained one."""
@@ -790,6 +929,11 @@ class Bridge(QObject):
                 self._delivered[kind] = number
                 answer()
             return
+        if kind == "rewind":  # one hurries through many: the last is not the only one that counts
+            if number > self._delivered.get(kind, 0):
+                self._delivered[kind] = number
+                self._show_moment(answer)
+            return
         if number != self._numbers.get(kind):
             return
         match kind:
@@ -802,6 +946,7 @@ class Bridge(QObject):
                 self.described.emit(answer)
             case "network":
                 if self._run is None:
+                    self._forget_moment()
                     self._untrained = self._announced = answer
                     self.network_changed.emit(answer)
             case "prediction":
@@ -810,7 +955,7 @@ class Bridge(QObject):
                 self.filters_read.emit(answer)
             case "sample":
                 self.sample_picked.emit(answer)
-            case "save" | "setup" | "settings":
+            case "save" | "setup" | "settings" | "film":
                 self.saved.emit(answer)
 
     def _on_failed(self, kind: str, number: int, error: Exception) -> None:
@@ -822,6 +967,9 @@ class Bridge(QObject):
                 self.preview_failed.emit(known)
             case "description":
                 self.description_failed.emit(known)
+            case "rewind" if isinstance(error, InputError):
+                self.rewound.emit(self.rewound_to)
+                self.problem.emit(error.sentence)
             case _:
                 logging.getLogger(__name__).error("%s failed", kind, exc_info=error)
                 self.problem.emit(f"Something went wrong ({kind}): {error}")
