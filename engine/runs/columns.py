@@ -92,10 +92,12 @@ def _unpack(data: bytes, count: int) -> Floats:
         case b"c":
             return np.full(count, _numbers(body, _FLOAT, 1)[0], np.float64)
         case b"f":
-            with np.errstate(invalid="ignore"):  # a damaged NaN may be one that signals
+            with np.errstate(invalid="ignore"):  # a damaged NaN may be of the kind that signals
                 return _numbers(body, _SHORT, count).astype(np.float64)
         case b"d":
-            return _numbers(body, _FLOAT, count).astype(np.float64)
+            values = _numbers(body, _FLOAT, count).astype(np.float64)
+            values[np.isnan(values)] = np.nan  # so may these
+            return values
         case _:
             raise ValueError("an unknown kind of numbers")
 

@@ -35,6 +35,8 @@ _REASONS = {
 }
 _ELSEWHERE = "set LEARNSCOPE_HOME to a folder that can be written"
 
+ERRORS = (sqlite3.Error, UnicodeDecodeError)  # the second where a damaged file's own words stand in the message
+
 State = Literal["sound", "empty", "older", "newer", "damaged"]
 
 
@@ -49,10 +51,12 @@ class Opened:
 
 def code_of(error: BaseException) -> int:
     """SQLite's primary result code, 0 where there is none."""
+    if isinstance(error, UnicodeDecodeError):
+        return _CORRUPT
     return (getattr(error, "sqlite_errorcode", None) or 0) & 0xFF
 
 
-def is_busy(error: sqlite3.Error) -> bool:
+def is_busy(error: BaseException) -> bool:
     return code_of(error) in (_BUSY, _LOCKED)
 
 
@@ -72,7 +76,7 @@ def note_damage(home: Path, error: BaseException) -> None:
             (home / _SUSPECT).touch()
 
 
-def connect(path: Path, *, mode: str = "mode=rwc", patience: float = PATIENCE) -> sqlite3.Connection:
+def connect(path: Path, *, patience: float, mode: str = "mode=rw") -> sqlite3.Connection:
     """A connection without transactions of its own accord, for any one thread at a time. Raises sqlite3.Error."""
     db = sqlite3.connect(
         f"{path.absolute().as_uri()}?{mode}",
@@ -84,10 +88,7 @@ def connect(path: Path, *, mode: str = "mode=rwc", patience: float = PATIENCE) -
     try:
         db.text_factory = partial(str, encoding="utf-8", errors="replace")
         db.execute("PRAGMA foreign_keys = ON")
-        if mode == "mode=rwc":
-            db.execute("PRAGMA auto_vacuum = INCREMENTAL")  # counts before the first table only
-            db.execute("PRAGMA journal_mode = WAL")
-            db.execute("PRAGMA synchronous = NORMAL")
+        db.execute("PRAGMA synchronous = NORMAL")
     except BaseException:
         db.close()
         raise
@@ -117,7 +118,7 @@ def open_store(home: Path, migrations: Sequence[Migration]) -> Opened:
         db.close()
         with _alone(home):
             return _settle(home, migrations)
-    except sqlite3.Error as error:
+    except ERRORS as error:
         if is_busy(error):
             raise StoreError(f"another program holds {path}", "close it and try again") from None
         return _nowhere(home, migrations, reason_of(error))
@@ -128,21 +129,21 @@ def open_store(home: Path, migrations: Sequence[Migration]) -> Opened:
 def _look(path: Path, version: int, *, whole: bool, mode: str = "mode=rwc") -> tuple[sqlite3.Connection, State]:
     """A connection to the file and what it is; `whole`: every page of it is looked at."""
     try:
-        db = connect(path, mode=mode)
-    except sqlite3.Error as error:
+        db = connect(path, patience=PATIENCE, mode=mode)
+    except ERRORS as error:
         if _is_of_the_file(error):
             return sqlite3.connect(":memory:"), "damaged"
         raise
     try:
         return db, _state(db, version, whole=whole)
-    except sqlite3.Error as error:
+    except ERRORS as error:
         if _is_of_the_file(error):
             return db, "damaged"
         db.close()
         raise
 
 
-def _is_of_the_file(error: sqlite3.Error) -> bool:
+def _is_of_the_file(error: BaseException) -> bool:
     return code_of(error) not in (_BUSY, _LOCKED, _READONLY, _IOERR, _FULL, _CANTOPEN)
 
 
@@ -193,8 +194,11 @@ def _settle(home: Path, migrations: Sequence[Migration]) -> Opened:
         try:
             if state == "older":
                 _back_up(db, home)
+            else:  # both stay with the file
+                db.execute("PRAGMA auto_vacuum = INCREMENTAL")
+                db.execute("PRAGMA journal_mode = WAL")
             upgrade(db, migrations)
-        except (sqlite3.Error, OSError) as error:
+        except (*ERRORS, OSError) as error:
             db.close()
             if state == "empty":
                 raise
@@ -261,7 +265,7 @@ def _read_only(home: Path, migrations: Sequence[Migration]) -> Opened:
     for mode in ("mode=ro", "immutable=1"):  # the second works where not even the lock's file can be made
         try:
             db, state = _look(path, len(migrations), whole=False, mode=mode)
-        except sqlite3.Error as error:
+        except ERRORS as error:
             reason = reason_of(error)
             continue
         if state == "sound":

@@ -21,7 +21,7 @@ from engine.events import Failed, Finished, Intervened, Started
 from engine.home import data_folder
 from engine.runs.figures import Figures
 from engine.runs.labels import checked_name, checked_notes, checked_tags, search_text
-from engine.runs.opening import FILE, FOLDERS, is_busy, note_damage, open_store, reason_of
+from engine.runs.opening import ERRORS, FILE, FOLDERS, is_busy, note_damage, open_store, reason_of
 from engine.runs.process import Process, this_process
 from engine.runs.query import RunQuery
 from engine.runs.recorder import RunRecorder
@@ -213,6 +213,7 @@ class RunStore:
         """Raises InputError, StoreError; so do all that follow."""
         name = checked_name(name)
         with self._changing("renaming") as db:
+            self._summary(run_id)
             db.execute("UPDATE runs SET name = ? WHERE id = ?", (name, run_id))
             self._index(run_id)
 
@@ -220,6 +221,7 @@ class RunStore:
         """Replace the run's notes."""
         notes = checked_notes(notes)
         with self._changing("writing the notes") as db:
+            self._summary(run_id)
             db.execute("UPDATE runs SET notes = ? WHERE id = ?", (notes, run_id))
             self._index(run_id)
 
@@ -232,6 +234,7 @@ class RunStore:
 
     def untag(self, run_id: int, *tags: str) -> None:
         with self._changing("removing a tag") as db:
+            self._summary(run_id)
             db.executemany("DELETE FROM tags WHERE run = ? AND tag = ?", [(run_id, tag) for tag in tags])
             self._index(run_id)
 
@@ -288,7 +291,7 @@ class RunStore:
         return summary_of(rows[0], tuple(tag for (tag,) in tags))
 
     def _index(self, run_id: int) -> None:
-        """Let searches find the run by what it is called now. Raises StoreError where there is no such run."""
+        """Let searches find the run by what it is called now."""
         summary = self._summary(run_id)
         parts = {part: getattr(summary, part) for part in CATALOGS}
         text = search_text(parts, summary.lesson, name=summary.name, notes=summary.notes, tags=summary.tags)
@@ -334,7 +337,7 @@ class RunStore:
         with self._lock:
             try:
                 yield
-            except sqlite3.Error as error:
+            except ERRORS as error:
                 note_damage(self._home, error)
                 way_out = "try again" if is_busy(error) else "close the program and start it again"
                 raise StoreError(f"{what} did not work: {reason_of(error)}", way_out) from None
