@@ -94,7 +94,7 @@ class SetupModel:
             if self._of(part) != self._fresh(part, name, params):
                 return True
         training = self._of("training")
-        return training["epochs"] != recipe.epochs or training["batch_size"] != self._recipe_batch_size()
+        return training["epochs"] != recipe.epochs or training["batch_size"] != self.recipe_batch_size()
 
     def refusals(self, part: str) -> dict[str, str]:
         """Entry names of the part to why they do not fit the dataset; those that fit are left out."""
@@ -203,7 +203,7 @@ class SetupModel:
                 self.picks[part] = name
                 self._values.pop((part, name), None)
         training = self._of("training")
-        for name, value in (("batch_size", self._recipe_batch_size()), ("epochs", recipe.epochs)):
+        for name, value in (("batch_size", self.recipe_batch_size()), ("epochs", recipe.epochs)):
             if force or f"training.{name}" not in self._touched:
                 training[name] = value
         if not kept:
@@ -211,7 +211,8 @@ class SetupModel:
         verb = "stays" if len(kept) == 1 else "stay"
         return {"network": f"{_listed(kept).capitalize()} {verb} as you set {'it' if len(kept) == 1 else 'them'}."}
 
-    def _recipe_batch_size(self) -> int:
+    def recipe_batch_size(self) -> int:
+        """That of the network's recipe, or the whole training set where that is smaller."""
         wanted = self.recipe().batch_size
         try:
             return min(wanted, max(self.dataset_info().train_size, 1))
@@ -239,7 +240,7 @@ class SetupModel:
                 before, self.picks["loss"] = self.entry("loss").label, first
                 notes["loss"] = f"{self.entry('loss').label} replaces {before}: {why}."
         if "training.batch_size" not in self._touched:
-            self._of("training")["batch_size"] = self._recipe_batch_size()
+            self._of("training")["batch_size"] = self.recipe_batch_size()
         return notes
 
     def _misfit(self, name: str, info: DatasetInfo) -> str:

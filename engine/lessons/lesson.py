@@ -17,6 +17,7 @@ from pydantic import ValidationError as PydanticError
 from engine.config import RunConfig, make_config, settings_of
 from engine.errors import InputError
 from engine.files import write_atomically
+from engine.losses import LOSSES
 
 LESSON_VERSION = 1
 SUFFIX = ".lesson.md"
@@ -95,10 +96,15 @@ class Stage(_Frozen):
         for part, name in (picks or {}).items():
             if own_picks.get(part, name) != name:  # another entry brings its own settings
                 own_settings = {key: value for key, value in own_settings.items() if not key.startswith(f"{part}.")}
-                initial = None if part in ("network", "dataset", "loss") else initial
-        return make_config(
-            {**own_picks, **(picks or {})}, {**own_settings, **(settings or {})}, initial_parameters=initial
-        )
+                initial = None if part in ("network", "dataset") else initial
+        given = {**own_picks, **(picks or {})}
+        config = make_config(given, {**own_settings, **(settings or {})}, initial_parameters=initial)
+        before, loss = self.picks.get("loss"), config.loss.name
+        if initial is None or before is None or before == loss:
+            return config
+        info = config.dataset_info()
+        same = LOSSES[before].outputs(info) == LOSSES[loss].outputs(info)  # else the starting values have no place
+        return config if same else config.model_copy(update={"initial_parameters": None})
 
 
 class Lesson(_Frozen):

@@ -347,7 +347,7 @@ class SetupPanel(QWidget):
         recipe = self._model.recipe()
         parts = (("optimizer", recipe.optimizer), ("loss", recipe.loss), ("schedule", recipe.schedule))
         labels = [CATALOGS[part][name].label for part, name in parts if name in CATALOGS[part]]
-        text = f"{', '.join(labels)}, batches of {recipe.batch_size}, {recipe.epochs} epochs"
+        text = f"{', '.join(labels)}, batches of {self._model.recipe_batch_size()}, {recipe.epochs} epochs"
         self._recipe_button.setToolTip(
             f"<p>Settings this network learns well with, instead of yours: {html.escape(text)}.</p>"
         )

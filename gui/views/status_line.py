@@ -6,6 +6,8 @@ from PySide6.QtCore import QElapsedTimer, Qt
 from PySide6.QtGui import QPainter, QPaintEvent, QPalette
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QWidget
 
+from engine.datasets.toy import TOYS
+from engine.datasets.tutorials import TUTORIALS
 from gui import numbers
 from gui.run_state import RunState
 from gui.theme import PANEL_MARGIN, SPACING
@@ -105,7 +107,7 @@ class StatusLine(QWidget):
         self._message.setToolTip(text if len(text) > 40 else "")
         started = state.total_steps > 0
         plural = "s" if state.threads != 1 else ""
-        unit = "samples/s" if state.network in ("", "mlp") and state.dataset in _POINTS else "img/s"
+        unit = "samples/s" if state.dataset in _POINTS else "img/s"
         self._set(self._labels["device"], f"{state.device} · {state.threads} thread{plural}" if started else "")
         self._set(
             self._labels["step"],
@@ -138,7 +140,7 @@ class StatusLine(QWidget):
             label.setText(text)
 
 
-_POINTS = ("circles", "xor", "gaussians", "spirals")
+_POINTS = frozenset(entry.name for entry in (*TOYS, *TUTORIALS))
 
 
 def _share(state: RunState) -> float | None:
