@@ -1,6 +1,5 @@
 """A run as a plain PyTorch script that repeats it, and the proof that it does."""
 
-from engine.script.interventions import Intervention
 from engine.script.writer import write_script
 
-__all__ = ["Intervention", "write_script"]
+__all__ = ["write_script"]

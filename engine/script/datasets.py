@@ -81,7 +81,7 @@ def _prepare(info: DatasetInfo, input_shape: Shape, *, channels_last: bool) -> s
         lines.append("inputs = inputs.permute(0, 2, 3, 1).contiguous()")
     lines.append("return inputs")
     what = "Pixels" if info.is_image else "Coordinates"
-    docstring = f"{what}, {', '.join(said)}: what the network receives." if said else f"{what} as they are."
+    docstring = f"{what}, {', '.join(said)}: the network's inputs." if said else f"{what} as they are."
     return f'def prepare(samples):\n    """{docstring}"""\n{indented(chr(10).join(lines))}'
 
 
@@ -90,9 +90,9 @@ _READ_IDX = '''
         """The array in an IDX file: a header that says its shape, then a byte a value."""
         with gzip.open(path) as file:
             data = bytearray(file.read())
-        # Two zero bytes, the type, the number of dimensions, and each as 4 bytes.
-        sizes = [int.from_bytes(data[4 * i : 4 * i + 4], "big") for i in range(1, data[3] + 1)]
-        start = 4 + 4 * len(sizes)
+        # Two zero bytes, the type, the number of dimensions, and each of them as 4 bytes.
+        start = 4 + 4 * data[3]
+        sizes = struct.unpack(f">{data[3]}I", data[4:start])
         return torch.frombuffer(data, dtype=torch.uint8, offset=start).reshape(sizes)
 '''
 
@@ -163,8 +163,8 @@ _EMNIST = """
     train = datasets.EMNIST(folder, split="$name", train=True, download=True)
     test = datasets.EMNIST(folder, split="$name", train=False, download=True)
     # EMNIST's files hold their images column by column.
-    images = train.data.transpose(1, 2).unsqueeze(1)
-    test_images = test.data.transpose(1, 2).unsqueeze(1)
+    images = train.data.transpose(1, 2).unsqueeze(1).contiguous()
+    test_images = test.data.transpose(1, 2).unsqueeze(1).contiguous()
 """
 _FROM_ZERO = "    labels, test_labels = train.targets, test.targets\n"
 _FROM_ONE = "    labels, test_labels = train.targets - 1, test.targets - 1  # they count from 1\n"
@@ -172,9 +172,9 @@ _CIFAR = """
     train = datasets.$name(folder, train=True, download=True)
     test = datasets.$name(folder, train=False, download=True)
     # (N, H, W, C) becomes (N, C, H, W).
-    images = torch.from_numpy(train.data).permute(0, 3, 1, 2)
+    images = torch.from_numpy(train.data).permute(0, 3, 1, 2).contiguous()
     labels = torch.tensor(train.targets)
-    test_images = torch.from_numpy(test.data).permute(0, 3, 1, 2)
+    test_images = torch.from_numpy(test.data).permute(0, 3, 1, 2).contiguous()
     test_labels = torch.tensor(test.targets)
 """
 

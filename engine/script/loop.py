@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from engine.config import RunConfig
 from engine.datasets.data import DatasetInfo
-from engine.script.layout import LINE, call, comment, fill, indented
+from engine.script.layout import call, comment, fill, indented
 from engine.script.plan import Length, Steering
 
 
@@ -41,7 +41,7 @@ class Loop:
         network, optimizer: the expressions that make them.
         classes: the expression for the classes that outputs mean; empty in regression.
         data: what `--data` is; empty where there is no such option.
-        stopped: a person ended the run, so that early stopping brings nothing back.
+        patience: of early stopping; 0 where there is none, or a person ended the run before it could.
     """
 
     config: RunConfig
@@ -53,7 +53,7 @@ class Loop:
     optimizer: str
     classes: str
     data: str
-    stopped: bool
+    patience: int
 
     # Evaluation.
 
@@ -149,7 +149,7 @@ class Loop:
             lines.append("learning_rate = LEARNING_RATE")
         if self.steering.schedule and self._keeps_schedule:
             lines.append(f"schedule = {self.steering.schedule}")
-        if self.config.training.patience:
+        if self.patience:
             lines.append("best_loss, best, waited = math.inf, None, 0")
         if self.config.training.evaluate_first:
             lines += self._evaluate_and_print("untrained", train_loss=False).splitlines()
@@ -169,11 +169,14 @@ class Loop:
 
     def _evaluate_and_print(self, when: str, *, train_loss: bool) -> str:
         names = "test_loss, accuracy" if self.classes else "test_loss"
-        figures = ["test loss {test_loss:.4f}", *(["test accuracy {accuracy:.2%}"] if self.classes else [])]
-        before = f"{when}: " + ("train loss {train_loss:.4f}, " if train_loss else "")
-        line = f'print(f"{before}{", ".join(figures)}")'
-        if len(line) > LINE - 4 * (2 if train_loss else 1):
-            line = f'print(\n    f"{before}"\n    f"{", ".join(figures)}"\n)'
+        accuracy = ", test accuracy {accuracy:.2%}" if self.classes else ""
+        figures = f"test loss {{test_loss:.4f}}{accuracy}"
+        if not train_loss:
+            line = f'print(f"{when}: {figures}")'
+        elif self.classes or self.length.print_every > 1:
+            line = call("print", [f'f"{when}: train loss {{train_loss:.4f}},"', f'f"{figures}"'], levels=4)
+        else:
+            line = f'print(f"{when}: train loss {{train_loss:.4f}}, {figures}")'
         return f"{names} = evaluate(network, test)\n{line}"
 
     # The epochs.
@@ -255,7 +258,7 @@ class Loop:
             lines.append(f"if epoch % {self.length.print_every} == 0 or epoch == EPOCHS:")
             report = indented(report)
         lines.append(report)
-        if self.config.training.patience or self.steering.watches:
+        if self.patience or self.steering.watches:
             lines += self._watch().splitlines()
         return "\n".join(lines)
 
@@ -271,13 +274,13 @@ class Loop:
             if "schedule" in self.steering.changes:
                 observe = f"if isinstance(schedule, ReduceOnPlateau):\n    {observe}"
             lines.append(observe)
-        if self.config.training.patience:
+        if self.patience:
             lines.append(fill(_EARLY_STOPPING, watched=watched))
         return "\n".join(lines)
 
     def _after(self) -> str:
         lines = []
-        if self.config.training.patience and not self.stopped:
+        if self.patience:
             lines += ["if best is not None:", "    network.load_state_dict(best)"]
             lines += self._evaluate_and_print("best epoch", train_loss=False).splitlines()
         elif self.length.steps is not None:
@@ -292,7 +295,7 @@ class Loop:
 
 
 _EARLY_STOPPING = """
-    # Early stopping: remember the best weights, give up after PATIENCE worse epochs.
+    # Early stopping: keep the best weights, give up after PATIENCE worse epochs.
     if $watched < best_loss:
         best_loss, waited = $watched, 0
         best = copy.deepcopy(network.state_dict())
@@ -323,7 +326,7 @@ SET_LEARNING_RATE = '''
 '''
 
 
-def constants(config: RunConfig, setting: Setting, length: Length, *, threads: int) -> str:
+def constants(config: RunConfig, setting: Setting, length: Length, *, patience: int, threads: int) -> str:
     """The numbers at the script's head, which a reader may want to change."""
     training = config.training
     lines = [f"SEED = {training.seed}  # the initial weights and the order of the data follow from it"]
@@ -333,8 +336,8 @@ def constants(config: RunConfig, setting: Setting, length: Length, *, threads: i
         lines.append(f"STEPS = {length.steps}  # the run ends after so many updates, within an epoch")
     lines.append(f"BATCH_SIZE = {training.batch_size}")
     lines.append(f"LEARNING_RATE = {config.optimizer.params['learning_rate']!r}")
-    if training.patience:
-        lines.append(f"PATIENCE = {training.patience}  # epochs without a better validation loss")
+    if patience:
+        lines.append(f"PATIENCE = {patience}  # epochs without a better validation loss")
     if setting.moved:
         lines.append(f'DEVICE = "{setting.device}"')
     else:

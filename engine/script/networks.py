@@ -98,8 +98,8 @@ def _linear(shape: Shape, outputs: int, params: Params) -> NetworkSource:
         return NetworkSource("", call("nn.Linear", arguments))
     draw = {"normal": "torch.randn", "uniform": "torch.rand", "zeros": "torch.zeros"}[initial]
     why = {
-        "normal": "The first numbers of the generator, from the normal distribution, are w.",
-        "uniform": "The first numbers of the generator, between 0 and 1, are w.",
+        "normal": "w is drawn from the normal distribution.",
+        "uniform": "w is drawn evenly between 0 and 1.",
         "zeros": "Everything starts at zero.",
     }[initial]
     lines = [f"layer.weight.copy_({draw}({features}, {outputs}).T)"]

@@ -10,7 +10,7 @@ from engine.control import ScheduleChange
 from engine.datasets.data import DatasetInfo
 from engine.errors import InputError
 from engine.optimizers import OPTIMIZERS
-from engine.script.interventions import Intervention
+from engine.rewind.snapshots import Recorded
 from engine.script.layout import indented, literal, name_literal
 from engine.script.schedules import Schedules
 
@@ -71,7 +71,7 @@ class Steering:
     watches: bool
 
 
-def steering_of(config: RunConfig, interventions: tuple[Intervention, ...], length: Length) -> Steering:
+def steering_of(config: RunConfig, interventions: tuple[Recorded, ...], length: Length) -> Steering:
     """Raises InputError for a schedule that is not ours."""
     schedules = Schedules(total=length.planned)
     scheduled = config.schedule.name != "constant" or any(isinstance(i.change, ScheduleChange) for i in interventions)
@@ -100,7 +100,7 @@ class _Table:
         self._rows: dict[int, dict[str, str]] = {}  # source by name
         self.names: set[str] = set()
 
-    def add(self, intervention: Intervention) -> None:
+    def add(self, intervention: Recorded) -> None:
         change = intervention.change
         if isinstance(change, ScheduleChange):
             self._put(intervention.step, "schedule", self._schedules.add(change.name, change.params))

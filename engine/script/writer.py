@@ -14,8 +14,9 @@ from engine.events import Intervened
 from engine.losses import LOSSES
 from engine.networks import NETWORKS
 from engine.optimizers import OPTIMIZERS
+from engine.rewind.snapshots import Recorded
 from engine.script.datasets import DatasetSource, dataset_source
-from engine.script.interventions import Intervention, interventions_of
+from engine.script.interventions import interventions_of
 from engine.script.layout import LINE, fill, literal
 from engine.script.loop import SET_LEARNING_RATE, Loop, Setting, constants, step_constants
 from engine.script.losses import loss_source
@@ -31,6 +32,7 @@ _IMPORTS = (
         ("import gzip", r"\bgzip\.open"),
         ("import hashlib", r"\bhashlib\."),
         ("import math", r"\bmath\."),
+        ("import struct", r"\bstruct\."),
         ("from pathlib import Path", r"\bPath\b"),
     ),
     (
@@ -57,7 +59,7 @@ _WEIGHT_HASH = '''
 
 def write_script(
     config: RunConfig,
-    interventions: Iterable[Intervened | Intervention] = (),
+    interventions: Iterable[Intervened | Recorded] = (),
     *,
     threads: int,
     memory_format: str,
@@ -97,6 +99,7 @@ def write_script(
     outputs = LOSSES[config.loss.name].outputs(info)
     network = network_source(config.network.name, input_shape, outputs, config.network.params)
     optimizer = optimizer_source(config.optimizer.name, config.optimizer.params, device=setting.device)
+    patience = config.training.patience if stopped_after is None else 0
     loop = Loop(
         config=config,
         info=info,
@@ -107,9 +110,12 @@ def write_script(
         optimizer=optimizer.make,
         classes=loss.classes,
         data=data.needs,
-        stopped=stopped_after is not None,
+        patience=patience,
     )
-    settings = [constants(config, setting, length, threads=threads), step_constants(length, steering.code)]
+    settings = [
+        constants(config, setting, length, patience=patience, threads=threads),
+        step_constants(length, steering.code),
+    ]
     sections = [
         "\n".join(filter(None, settings)),
         _initial(config),
