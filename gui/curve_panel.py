@@ -266,13 +266,18 @@ def _floor(traces: list[Trace]) -> float:
     return max(least, SMALLEST) if math.isfinite(least) else SMALLEST
 
 
+def place_of(state: RunState, x: XAxis, step: int) -> float:
+    """Where a step is on the x axis; NaN where that is not known."""
+    seconds = math.nan
+    if x == "seconds" and (at := state.loss.value_at(step)) is not None:
+        seconds = at.seconds
+    return _place(x, state, step=step, seconds=seconds)
+
+
 def _marks(state: RunState, x: XAxis) -> list[Mark]:
     marks = []
     for change in state.interventions:
-        seconds = math.nan
-        if x == "seconds" and (at := state.loss.value_at(change.step)) is not None:
-            seconds = at.seconds
-        place = _place(x, state, step=change.step, seconds=seconds)
+        place = place_of(state, x, change.step)
         if math.isfinite(place):
             marks.append(Mark(place, f"{change.name.replace('_', ' ')} {change.old} → {change.new}"))
     return marks

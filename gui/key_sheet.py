@@ -29,6 +29,13 @@ KEYS = (
             ("Arrows, Enter, digits", "Paint by keyboard, on the grid"),
         ),
     ),
+    (
+        "Back in time",
+        (
+            ("Ctrl+Shift+← Ctrl+Shift+→", "The kept step before, after"),
+            ("Ctrl+Shift+End", "The latest step"),
+        ),
+    ),
     ("Curves", (("Home", "Follow the run"), ("+ − and arrows", "Zoom and pan"), ("Menu key", "Export"))),
     (
         "Window",
@@ -41,7 +48,7 @@ KEYS = (
             ("Ctrl+R", "The runs so far"),
             ("Alt+L, Ctrl+L", "The lessons, the lesson that is open"),
             ("Ctrl+5 … Ctrl+9", "Points, microscope, autograd graph, first look, feature distance"),
-            ("Ctrl+Shift+1 and 2", "Sigmoid and log, descent"),
+            ("Ctrl+Shift+1 … 3", "Sigmoid and log, descent, compare"),
             ("F6", "To the next panel"),
             ("F1", "What is this? Then click anything"),
             ("?", "This sheet"),

@@ -28,6 +28,7 @@ from gui.lesson_dialog import LessonDialog, ask_for_lesson
 from gui.lesson_guide import LessonGuide, sentence_of
 from gui.lesson_panel import LessonPanel
 from gui.refresh import RefreshBudget
+from gui.rewinding import Rewinding
 from gui.run_state import RunState
 from gui.run_toolbar import SPEEDS, RunToolbar
 from gui.theme import THEMES, Theme
@@ -49,7 +50,7 @@ if TYPE_CHECKING:
 SAVE_AFTER = 1000  # ms without another change before the settings are written
 FILTERS_EVERY = 480  # ms while training: pictures change more slowly than curves and cost more
 TOOL_WIDTH = 0.36  # of the window's
-LAYOUT = 4  # of the docks; another one when a panel is added or renamed
+LAYOUT = 5  # of the docks; another one when a panel is added or renamed
 
 
 class MainWindow(QMainWindow):
@@ -107,6 +108,15 @@ class MainWindow(QMainWindow):
         self.history = History(
             self, bridge=self.bridge, theme=theme, setup=self.setup, run_state=self.run_state, say=self.say
         )
+        self.rewinding = Rewinding(
+            self,
+            bridge=self.bridge,
+            theme=theme,
+            setup=self.setup,
+            run_state=self.run_state,
+            curves=self.curves,
+            filters=self.filters,
+        )
         self.statusBar().setSizeGripEnabled(False)
         self.statusBar().addWidget(self.status_line, 1)
         self.docks = {
@@ -160,7 +170,7 @@ class MainWindow(QMainWindow):
         return dock
 
     def _below_notice(self, view: QWidget) -> QWidget:
-        """What ends a run badly is said where its curve ends."""
+        """What ends a run badly is said where its curve ends; the way back along it lies below."""
         box = QWidget()
         column = QVBoxLayout(box)
         column.setContentsMargins(0, 0, 0, 0)
@@ -168,6 +178,7 @@ class MainWindow(QMainWindow):
         column.addWidget(self.history.offer)
         column.addWidget(self.notice)
         column.addWidget(view, 1)
+        column.addWidget(self.rewinding.bar)
         return box
 
     def _arrange(self) -> None:
@@ -232,6 +243,8 @@ class MainWindow(QMainWindow):
         self.docks["runs"].visibilityChanged.connect(lambda shown: self.history.reload() if shown else None)
         self.history.shown.connect(self._on_past_run)
         self.history.go_on.connect(lambda config, origin: self._launch(config, provenance=origin))
+        self.rewinding.branched.connect(self._begin_branch)
+        self.rewinding.refused.connect(self._on_refused)
         self.tools.opened.connect(lambda name: QTimer.singleShot(0, self, lambda: self._on_tool_opened(name)))
         self.guide.progressed.connect(self._save_later)
         self.guide.open_wanted.connect(lambda: ask_for_lesson(self, self._open_lesson))
@@ -294,14 +307,25 @@ class MainWindow(QMainWindow):
         try:
             config = self.setup.config()
         except InputError as error:
-            self.setup.show_error(error)
-            self.say(_sentence(error))
+            self._on_refused(error)
             return
         self.run_state.reset()
         self.guide.begin_run()
         lesson = self.guide.lesson
         origin = Provenance() if lesson is None else Provenance(lesson=lesson.name, stage=self.guide.stage)
         self._launch(config, steps=steps, checkpoints=self.guide.checkpoints(), provenance=origin)
+
+    def _begin_branch(self, config: RunConfig, origin: Provenance) -> None:
+        """A run that goes on from a step of the last one."""
+        if not (self.bridge.running or self._closing):
+            self.setup.clear_errors()
+            self.run_state.reset()
+            self._launch(config, provenance=origin)
+
+    def _on_refused(self, error: InputError) -> None:
+        """A mistake in the set-up keeps a run from beginning."""
+        self.setup.show_error(error)
+        self.say(_sentence(error))
 
     def _launch(
         self, config: RunConfig, *, provenance: Provenance, steps: int | None = None, checkpoints: Path | None = None
@@ -376,12 +400,14 @@ class MainWindow(QMainWindow):
         self._ask_prediction()
         self.tools.refresh()
         self.history.follow()
+        self.rewinding.refresh()
         running = state.status in ("running", "paused")
         self.status_line.follow(state, cost=self.budget.cost if running else None, note=self._note)
 
     def _show_state(self) -> None:
         self.toolbar.show_status(self.run_state.status, ending=self._ending)
         self.setup.set_running(self.bridge.running)
+        self.rewinding.refresh()
         running = self.run_state.status in ("running", "paused")
         self.status_line.refresh(self.run_state, cost=self.budget.cost if running else None, note=self._note)
 
@@ -439,8 +465,16 @@ class MainWindow(QMainWindow):
     # The network of this moment
 
     def _on_network(self, live: LiveNetwork) -> None:
-        self._network = live
+        before, self._network = self._network, live
         self._images = self._answer = None
+        if before is None or not live.is_moment_of(before):
+            self._prepare_views(live)
+        self.tools.refresh()
+        self._ask_filters()
+        self._ask_prediction()
+
+    def _prepare_views(self, live: LiveNetwork) -> None:
+        """Nothing of the network before is shown any more."""
         self.canvas.set_author("")
         self.filters.set_images(None)
         self.filters.set_empty(
@@ -450,9 +484,6 @@ class MainWindow(QMainWindow):
         )
         self.filters.set_layers(live.layers)
         self.canvas.set_dataset(live.info)
-        self.tools.refresh()
-        self._ask_filters()
-        self._ask_prediction()
 
     def _ask_filters(self, *_: object) -> None:
         if self._network is not None and self.filters.layer() and self.filters.isVisible():
@@ -491,6 +522,7 @@ class MainWindow(QMainWindow):
         if self.canvas.drawing() is not None:
             self.canvas.set_answer(sample, probabilities)
             step = (self.history.weights_step or self.run_state.step) if self.bridge.trained else 0
+            step = step if self.bridge.rewound_to is None else self.bridge.rewound_to
             self.canvas.set_author(f"Network at step {numbers.count(step)}" if step else "Untrained network")
 
     def show_sample(self) -> None:
@@ -581,6 +613,7 @@ class MainWindow(QMainWindow):
             self.curves,
             self.filters,
             self.canvas,
+            self.rewinding,
             self.lesson_panel,
             self.history,
             self.tools,

@@ -23,7 +23,7 @@ from PySide6.QtWidgets import (
 )
 
 from engine.files import write_atomically
-from gui.curve_panel import ACCURACY, LEARNING_RATE, LOSS, CurvePanel, Shown
+from gui.curve_panel import ACCURACY, LEARNING_RATE, LOSS, CurvePanel, Shown, place_of
 from gui.export import curves_csv, png, svg
 from gui.icons import icon
 from gui.plotting.scale import Range, grown
@@ -65,6 +65,7 @@ class CurvesView(QWidget):
         self._x_range = Range(0.0, 0.0)
         self._follow = True
         self._cursor: float | None = None
+        self._step: int | None = None
         self._read = QElapsedTimer()
         self.panels = {q.name: CurvePanel(q, theme) for q in (LOSS, ACCURACY, LEARNING_RATE)}
         self._splitter = QSplitter(Qt.Orientation.Vertical)
@@ -229,7 +230,7 @@ class CurvesView(QWidget):
             self._read.start()
         if state.generation != self._generation:
             self._generation = state.generation
-            self._follow, self._x_range, self._cursor = True, Range(0.0, 0.0), None
+            self._follow, self._x_range, self._cursor, self._step = True, Range(0.0, 0.0), None, None
         self._drawn = self._fingerprint()
         if self._follow:
             self._x_range = self._following()
@@ -256,6 +257,10 @@ class CurvesView(QWidget):
     def _shown(self) -> list[tuple[CurvePanel, Shown]]:
         """The panels that are not hidden, and how each shows the run."""
         panels = [panel for panel in self.panels.values() if not panel.isHidden()]
+        cursor = self._cursor
+        if cursor is None and self._step is not None:
+            place = place_of(self._state, self._x, self._step)
+            cursor = place if math.isfinite(place) else None
         return [
             (
                 panel,
@@ -265,7 +270,7 @@ class CurvesView(QWidget):
                     weight_index=self._smooth.value(),
                     x_range=self._x_range,
                     follow=self._follow,
-                    cursor=self._cursor,
+                    cursor=cursor,
                     first=panel is panels[0],
                     last=panel is panels[-1],
                 ),
@@ -293,6 +298,12 @@ class CurvesView(QWidget):
             self._redraw()
 
         return hold
+
+    def show_step(self, step: int | None) -> None:
+        """Let the cursor stand at a step, the values there read, while nothing else is pointed at; None: the latest."""
+        if step != self._step:
+            self._step = step
+            self._point(self._cursor)
 
     def _point(self, x: float | None) -> None:
         self._cursor = x
