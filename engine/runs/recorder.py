@@ -12,7 +12,7 @@ from pathlib import Path
 from types import TracebackType
 
 from engine.events import Event, Intervened, StepFinished
-from engine.runs.opening import connect, is_busy, note_damage, reason_of
+from engine.runs.opening import ERRORS, connect, is_busy, note_damage, reason_of
 from engine.runs.run_writer import RunWriter, Told
 from engine.runs.step_table import StepTable, table_of
 
@@ -92,7 +92,7 @@ class RunRecorder:
             self._tell(reason_of(error))
             if self._path is not None:
                 note_damage(self._path.parent, error)
-                with contextlib.suppress(sqlite3.Error):
+                with contextlib.suppress(*ERRORS, OSError):
                     self._end_record(self._path)
 
     def _record(self) -> None:

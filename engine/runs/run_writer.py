@@ -66,7 +66,7 @@ class RunWriter:
         self._figures = Figures(lambda statement, parameters: db.execute(statement, parameters).fetchall())
         row = db.execute(f"SELECT {', '.join(_SUMMARY)} FROM runs WHERE id = ?", (run_id,)).fetchone()
         if row is None:
-            raise StoreError(f"there is no run {run_id}")
+            raise StoreError(f"run {run_id} was deleted")
         self._summary = dict(zip(_SUMMARY, row, strict=True))
         self._known = interventions
         self._changes = 0  # interventions that are written
