@@ -1,4 +1,4 @@
-"""The terminal: `python -m engine train`, `list` and `runs`."""
+"""The terminal: `python -m engine train`, `race`, `list` and `runs`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import os
 import signal
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from pathlib import Path
@@ -27,7 +27,7 @@ from rich.progress import (
 )
 from rich.table import Table
 
-from engine import cli_runs
+from engine import cli_race, cli_runs
 from engine.catalog import Entry, Param
 from engine.cli_checkpoints import (
     add_checkpoint_options,
@@ -89,7 +89,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = _make_parser()
     options = parser.parse_args(arguments)
     try:
-        return {"list": _list, "runs": cli_runs.run, "train": _train}[options.command](options)
+        return {"list": _list, "race": _race, "runs": cli_runs.run, "train": _train}[options.command](options)
     except InputError as error:
         sys.stderr.write(f"{error}\n")
         return BAD_INPUT
@@ -102,31 +102,37 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _make_parser() -> _Parser:
     parser = _Parser(prog="python -m engine", description="Train networks without the window.", allow_abbrev=False)
-    commands = parser.add_subparsers(dest="command", required=True, metavar="train|list|runs")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="train|race|list|runs")
     train = commands.add_parser("train", help="train a network", allow_abbrev=False)
+    _add_setup_options(train)
+    train.add_argument("--lesson", metavar="NAME", help="a lesson's set-up; see `list lessons`")
+    train.add_argument("--stage", metavar="N", help="one stage of the lesson")
+    train.add_argument("--save", metavar="FOLDER", help="write config.json and weights.safetensors there at the end")
+    add_checkpoint_options(train)
+    listing = commands.add_parser("list", help="print a catalogue", allow_abbrev=False)
+    listing.add_argument("catalogue", choices=[*_PLURALS.values(), "lessons"])
+    listing.add_argument("--json", action="store_true", help="as JSON, with every setting")
+    cli_runs.add_parser(commands)
+    _add_setup_options(cli_race.add_parser(commands))
+    return parser
+
+
+def _add_setup_options(parser: argparse.ArgumentParser) -> None:
+    """What is to be trained, and where it is told and kept."""
     for part in CATALOGS:
-        train.add_argument(f"--{part}", metavar="NAME", help=f"see `list {_PLURALS[part]}`")
+        parser.add_argument(f"--{part}", metavar="NAME", help=f"see `list {_PLURALS[part]}`")
     for name, (_, text) in _SHORTCUTS.items():
-        train.add_argument(f"--{name.replace('_', '-')}", metavar="N" if name != "device" else "NAME", help=text)
-    train.add_argument(
+        parser.add_argument(f"--{name.replace('_', '-')}", metavar="N" if name != "device" else "NAME", help=text)
+    parser.add_argument(
         "--set",
         action="append",
         default=[],
         metavar="PART.PARAM=VALUE",
         help="any other setting, such as optimizer.momentum=0.9",
     )
-    train.add_argument("--lesson", metavar="NAME", help="a lesson's set-up; see `list lessons`")
-    train.add_argument("--stage", metavar="N", help="one stage of the lesson")
-    train.add_argument("--config", metavar="FILE", help="start from a saved set-up; other options change it")
-    train.add_argument("--events", metavar="-|FILE", help="write one JSON object a line, to - for the standard output")
-    train.add_argument("--save", metavar="FOLDER", help="write config.json and weights.safetensors there at the end")
-    train.add_argument("--no-record", action="store_true", help="leave the run out of the history, see `runs`")
-    add_checkpoint_options(train)
-    listing = commands.add_parser("list", help="print a catalogue", allow_abbrev=False)
-    listing.add_argument("catalogue", choices=[*_PLURALS.values(), "lessons"])
-    listing.add_argument("--json", action="store_true", help="as JSON, with every setting")
-    cli_runs.add_parser(commands)
-    return parser
+    parser.add_argument("--config", metavar="FILE", help="start from a saved set-up; other options change it")
+    parser.add_argument("--events", metavar="-|FILE", help="write one JSON object a line, to - for the standard output")
+    parser.add_argument("--no-record", action="store_true", help="leave the run out of the history, see `runs`")
 
 
 # train
@@ -258,10 +264,17 @@ def _given(options: argparse.Namespace) -> tuple[dict[str, str], dict[str, objec
 
 
 def _config(options: argparse.Namespace, resumed: RunConfig | None) -> RunConfig:
-    picks, settings = _given(options)
-    if resumed is None and options.config is None:
+    return _changed(resumed or _saved(options), *_given(options))
+
+
+def _saved(options: argparse.Namespace) -> RunConfig | None:
+    return None if options.config is None else load_config(Path(options.config))
+
+
+def _changed(saved: RunConfig | None, picks: Mapping[str, str], settings: Mapping[str, object]) -> RunConfig:
+    """`saved` with these picks and settings, or what they make alone."""
+    if saved is None:
         return make_config(picks, settings)
-    saved = resumed or load_config(Path(options.config))
     saved_picks, saved_settings = settings_of(saved)
     for part, name in picks.items():  # another entry brings its own settings
         if saved_picks[part] != name:
@@ -430,6 +443,14 @@ def _figures(event: Evaluated | EpochFinished, *, tested: int) -> str:
             piece += f" ({accuracy:.2%})"
         pieces.append(piece)
     return ", ".join(pieces)
+
+
+# race
+
+
+def _race(options: argparse.Namespace) -> int:
+    race = cli_race.make_race(options, *_given(options), partial(_changed, _saved(options)))
+    return cli_race.run(options, race, stopping=_stopping_at_interrupt, history=cli_runs.history)
 
 
 # list

@@ -110,6 +110,8 @@ def written(value: ParamValue) -> str:
             return "on" if value else "off"
         case tuple():
             return ",".join(map(str, value)) or "none"
+        case float():
+            return repr(value).removesuffix(".0")
         case _:
             return str(value)
 

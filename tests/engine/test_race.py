@@ -136,7 +136,7 @@ class TestRefusals:
             (["optimizer.learning_rate=0.1,-1"], "optimizer.learning_rate", "out of range"),
             (["optimizer.learning_rate=0.1,"], "optimizer.learning_rate", "not accepted"),
             (["optimizer.warp=1,2"], "optimizer.warp", "known are"),
-            (["optimizer=sgd,adam", "optimizer.momentum=0,0.9"], "optimizer.momentum", "“adam, momentum 0.0”"),
+            (["optimizer=sgd,adam", "optimizer.momentum=0,0.9"], "optimizer.momentum", "“adam, momentum 0”"),
             (["training.batch_size=8,5000"], "training.batch_size", "“batch size 5000”"),
             (["wheels=3,4"], "wheels", "PART one of"),
             (["carts.wheels=3,4"], "carts.wheels", "PART one of"),
