@@ -34,6 +34,7 @@ TOOLS = (
     Tool("distance", "Feature distance", "Ctrl+9", "gui.distance_panel", "DistancePanel"),
     Tool("functions", "Sigmoid and log", "Ctrl+Shift+1", "gui.functions_panel", "FunctionsPanel"),
     Tool("descent", "Descent", "Ctrl+Shift+2", "gui.descent_panel", "DescentPanel"),
+    Tool("compare", "Compare", "Ctrl+Shift+3", "gui.compare_panel", "ComparePanel"),
 )
 
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from engine.datasets.data import Dataset
     from engine.inspection.microscope import Specimen
     from engine.live import LiveNetwork
+    from engine.runs.store import RunStore
 
 T = TypeVar("T")
 
@@ -57,6 +58,11 @@ class WindowBench:
         self, kind: str, job: Callable[[], T], done: Callable[[T], None], failed: Callable[[str], None] | None = None
     ) -> None:
         self._bridge.compute(kind, job, done, failed)
+
+    def history(
+        self, kind: str, job: Callable[[RunStore], T], done: Callable[[T], None], failed: Callable[[str], None]
+    ) -> None:
+        self._bridge.history(kind, job, done, failed)
 
     def live(self) -> LiveNetwork | None:
         return self._bridge.live()

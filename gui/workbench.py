@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from engine.datasets.data import Dataset
     from engine.inspection.microscope import Specimen
     from engine.live import LiveNetwork
+    from engine.runs.store import RunStore
 
 T = TypeVar("T")
 
@@ -41,6 +42,11 @@ class Workbench(Protocol):
         `failed` as one sentence; other errors are defects, which are logged and told in the status line. A job must not
         touch widgets.
         """
+
+    def history(
+        self, kind: str, job: Callable[[RunStore], T], done: Callable[[T], None], failed: Callable[[str], None]
+    ) -> None:
+        """As `compute`, with the history of runs, and without waiting for torch, which the job must not use."""
 
     def live(self) -> LiveNetwork | None:
         """The network of this moment: the run's, or the untrained one of the set-up. None before torch is there."""

@@ -33,7 +33,8 @@ class Trace:
     """A line: x (n,) ascending, and the interval `low` … `high` (n,) at each; NaN is a gap.
 
     Styles: `band` faint and thin, for single values; `line` solid and strong; `dashed` with round, `dotted` with
-    square markers. `role` is the theme's colour.
+    square markers. `role` is the theme's colour; `color`, as `#RRGGBB`, takes its place. `dashes`, lengths of dash and
+    gap in pixels, break a `line`. A trace's look does not change while one of its name is drawn.
     """
 
     name: str
@@ -42,6 +43,8 @@ class Trace:
     x: Floats
     low: Floats
     high: Floats
+    color: str = ""
+    dashes: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,13 +75,15 @@ class TraceItem(pyqtgraph.PlotCurveItem):  # type: ignore[misc]  # pyqtgraph has
         self._marker_pen, self._marker_brush = QPen(), QColor()
 
     def set_style(self, trace: Trace, theme: Theme) -> None:
-        color, ground = theme.color(trace.role), theme.color("panel")
+        color, ground = QColor(trace.color) if trace.color else theme.color(trace.role), theme.color("panel")
         pen = QPen(mixed(color, ground) if trace.style == "band" else color, 1)
         pen.setCosmetic(True)
         if trace.style == "dashed":
             pen.setDashPattern([6, 3])
         elif trace.style == "dotted":
             pen.setDashPattern([2, 3])
+        elif trace.dashes:
+            pen.setDashPattern(trace.dashes)
         self.opts["antialias"] = trace.style != "band"
         self.setPen(pen)
         self._marker_pen, self._marker_brush = QPen(ground, 1), color

@@ -21,7 +21,7 @@ from gui.run_model import RunModel
 from gui.run_rows import COLUMNS, PLACES
 
 ROW_HEIGHT = 24  # px
-CELL = 20  # px of a cell beside its text
+CELL = 28  # px of a cell beside its text
 NOTE_HEIGHT = 88  # px of the field that notes are written in
 MARK = 16  # px for the arrow that tells what a column is sorted by
 GOES_ON = ("interrupted", "stopped")  # runs that may have more to do

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from engine.datasets.data import Dataset
     from engine.inspection.microscope import Specimen
     from engine.live import LiveNetwork
+    from engine.runs.store import RunStore
 
 T = TypeVar("T")
 
@@ -32,6 +33,7 @@ class FakeBench:
         self.network: LiveNetwork | None = None
         self.data: Dataset | None = None
         self.specimen: Specimen | str = "There is nothing to examine."
+        self.store: RunStore | None = None
         self.said: list[str] = []
         self.used: list[RunConfig] = []
         self.stepped = 0
@@ -59,6 +61,16 @@ class FakeBench:
         self.jobs[kind] = work
         if not self.later:
             self.run_jobs()
+
+    def history(
+        self, kind: str, job: Callable[[RunStore], T], done: Callable[[T], None], failed: Callable[[str], None]
+    ) -> None:
+        def work() -> T:
+            if self.store is None:
+                raise InputError("history", "there is none here")
+            return job(self.store)
+
+        self.compute(kind, work, done, failed)
 
     def run_jobs(self) -> None:
         """Do what waits; of each kind the newest."""
