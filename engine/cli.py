@@ -27,7 +27,7 @@ from rich.progress import (
 )
 from rich.table import Table
 
-from engine import cli_race, cli_runs
+from engine import cli_race, cli_runs, cli_script
 from engine.catalog import Entry, Param
 from engine.cli_checkpoints import (
     add_checkpoint_options,
@@ -89,7 +89,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = _make_parser()
     options = parser.parse_args(arguments)
     try:
-        return {"list": _list, "race": _race, "runs": cli_runs.run, "train": _train}[options.command](options)
+        commands = {"list": _list, "race": _race, "runs": cli_runs.run, "script": cli_script.run, "train": _train}
+        return commands[options.command](options)
     except InputError as error:
         sys.stderr.write(f"{error}\n")
         return BAD_INPUT
@@ -102,7 +103,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _make_parser() -> _Parser:
     parser = _Parser(prog="python -m engine", description="Train networks without the window.", allow_abbrev=False)
-    commands = parser.add_subparsers(dest="command", required=True, metavar="train|race|list|runs")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="train|race|list|runs|script")
     train = commands.add_parser("train", help="train a network", allow_abbrev=False)
     _add_setup_options(train)
     train.add_argument("--lesson", metavar="NAME", help="a lesson's set-up; see `list lessons`")
@@ -113,6 +114,7 @@ def _make_parser() -> _Parser:
     listing.add_argument("catalogue", choices=[*_PLURALS.values(), "lessons"])
     listing.add_argument("--json", action="store_true", help="as JSON, with every setting")
     cli_runs.add_parser(commands)
+    cli_script.add_parser(commands)
     _add_setup_options(cli_race.add_parser(commands))
     return parser
 
