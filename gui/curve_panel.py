@@ -95,6 +95,7 @@ class Shown:
         x_range: in view.
         follow: the y ranges fit the data; else they stay as they are.
         cursor: the place pointed at on the x axis.
+        step: where the cursor stands while nothing is pointed at, or None.
         last, first: this is the lowest panel, which has the x axis' numbers, or the highest, with the marks' labels.
     """
 
@@ -104,6 +105,7 @@ class Shown:
     x_range: Range
     follow: bool
     cursor: float | None
+    step: int | None
     first: bool
     last: bool
 
@@ -162,10 +164,16 @@ class CurvePanel(QWidget):
             self.point(state, shown)
 
     def point(self, state: RunState, shown: Shown) -> None:
-        """Read the values at the cursor, or the latest where nothing is pointed at."""
+        """Read the values at the cursor, or the latest where it is nowhere."""
         entries, dots, label = [], [], ""
-        place = math.inf if shown.cursor is None else shown.cursor
+        cursor = shown.cursor
+        if cursor is None and shown.step is not None and state.loss.count:
+            standing = place_of(state, shown.x, shown.step)
+            cursor = standing if math.isfinite(standing) else None
+        place = math.inf if cursor is None else cursor
         snapped = place
+        if cursor is not None and shown.cursor is None and shown.step is not None:
+            label = _step_text(shown.step, state)
         for line in _lines(self.quantity, state):
             reading = line.series.value_at(
                 place,
@@ -178,12 +186,12 @@ class CurvePanel(QWidget):
             if reading is None:
                 continue
             x = _place(shown.x, state, step=reading.last_step, seconds=reading.seconds)
-            if not label:
+            if not label:  # what is pointed at is the nearest reading
                 snapped, label = x, _place_text(reading, state)
             if line.style != "band":
                 dots.append((line.role, x, value))
         self.key.set_entries(entries)
-        pointed = shown.cursor is not None and label
+        pointed = cursor is not None and label
         self.plot.set_cursor(Cursor(snapped, tuple(dots), label) if pointed else None)
 
     def _entry(self, line: _Line, value: float, reading: Reading | None) -> KeyEntry:
@@ -269,7 +277,9 @@ def _floor(traces: list[Trace]) -> float:
 def place_of(state: RunState, x: XAxis, step: int) -> float:
     """Where a step is on the x axis; NaN where that is not known."""
     seconds = math.nan
-    if x == "seconds" and (at := state.loss.value_at(step)) is not None:
+    if step == 0:
+        seconds = 0.0
+    elif x == "seconds" and (at := state.loss.value_at(step)) is not None:
         seconds = at.seconds
     return _place(x, state, step=step, seconds=seconds)
 
@@ -291,6 +301,11 @@ def _place(x: XAxis, state: RunState, *, step: int, seconds: float) -> float:
             return step / max(state.steps_per_epoch, 1)
         case "seconds":
             return seconds
+
+
+def _step_text(step: int, state: RunState) -> str:
+    epoch = f" · epoch {step / state.steps_per_epoch:.2f}" if state.steps_per_epoch else ""
+    return f"step {count(step)}{epoch}"
 
 
 def _place_text(reading: Reading, state: RunState) -> str:

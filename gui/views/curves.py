@@ -23,7 +23,7 @@ from PySide6.QtWidgets import (
 )
 
 from engine.files import write_atomically
-from gui.curve_panel import ACCURACY, LEARNING_RATE, LOSS, CurvePanel, Shown, place_of
+from gui.curve_panel import ACCURACY, LEARNING_RATE, LOSS, CurvePanel, Shown
 from gui.export import curves_csv, png, svg
 from gui.icons import icon
 from gui.plotting.scale import Range, grown
@@ -257,10 +257,6 @@ class CurvesView(QWidget):
     def _shown(self) -> list[tuple[CurvePanel, Shown]]:
         """The panels that are not hidden, and how each shows the run."""
         panels = [panel for panel in self.panels.values() if not panel.isHidden()]
-        cursor = self._cursor
-        if cursor is None and self._step is not None:
-            place = place_of(self._state, self._x, self._step)
-            cursor = place if math.isfinite(place) else None
         return [
             (
                 panel,
@@ -270,7 +266,8 @@ class CurvesView(QWidget):
                     weight_index=self._smooth.value(),
                     x_range=self._x_range,
                     follow=self._follow,
-                    cursor=cursor,
+                    cursor=self._cursor,
+                    step=self._step,
                     first=panel is panels[0],
                     last=panel is panels[-1],
                 ),

@@ -10,11 +10,11 @@ from pathlib import Path
 
 from PySide6.QtCore import QSignalBlocker, Qt, QTimer, Signal
 from PySide6.QtGui import QKeySequence, QResizeEvent, QShortcut
-from PySide6.QtWidgets import QFileDialog, QFrame, QHBoxLayout, QLabel, QSpinBox, QToolButton, QWidget
+from PySide6.QtWidgets import QFileDialog, QFrame, QHBoxLayout, QLabel, QLineEdit, QToolButton, QWidget
 
 from engine.rewind.snapshots import Tick
 from gui.icons import icon
-from gui.numbers import count
+from gui.numbers import THIN, count
 from gui.theme import SPACING, Theme
 from gui.time_slider import TimeSlider
 
@@ -69,13 +69,11 @@ class RewindBar(QFrame):
         self._slider.setObjectName("rewind")
         self._slider.setAccessibleName("Step shown")
         self._slider.valueChanged.connect(self._on_slider)
-        self._step = QSpinBox()
+        self._step = QLineEdit()
         self._step.setObjectName("rewind_step")
         self._step.setAccessibleName("Step")
-        self._step.setButtonSymbols(QSpinBox.ButtonSymbols.NoButtons)
         self._step.setAlignment(Qt.AlignmentFlag.AlignRight)
-        self._step.setKeyboardTracking(False)
-        self._step.valueChanged.connect(self._on_typed)
+        self._step.editingFinished.connect(self._on_typed)
         self._word = QLabel("Step")
         self._word.setProperty("role", "secondary")
         self._where = QLabel()
@@ -215,9 +213,15 @@ class RewindBar(QFrame):
         self._frames.stop()
         self.ask(self._slider.nearest(step) if self._slider.isSliderDown() else step)
 
-    def _on_typed(self, step: int) -> None:
-        self._frames.stop()
-        self.ask(step)
+    def _on_typed(self) -> None:
+        """A number counts; what is none gives way to the step that is shown."""
+        typed = "".join(self._step.text().replace(THIN, "").split())
+        if self._step.isModified() and typed.isdecimal() and len(typed) < 12:
+            self._frames.stop()
+            self._step.setModified(False)
+            self.ask(int(typed))
+        self._step.setModified(False)
+        self._tell()
 
     def _on_branch(self) -> None:
         self._frames.stop()
@@ -251,27 +255,26 @@ class RewindBar(QFrame):
 
     def _tell(self) -> None:
         past, now = self._past, self._now
-        with QSignalBlocker(self._slider), QSignalBlocker(self._step):
+        with QSignalBlocker(self._slider):
             self._slider.set_steps(past.ticks, last=past.last)
             self._slider.setValue(now)
-            if not self._step.lineEdit().isModified():
-                self._step.setRange(self._slider.minimum(), past.last)
-                self._step.setValue(now)
-        widest = self._step.fontMetrics().horizontalAdvance("0" * len(str(max(past.total, past.last, 100)))) + 24
+        if not self._step.isModified():
+            self._step.setText(count(now) if past.ticks else "")
+        widest = self._step.fontMetrics().horizontalAdvance(count(max(past.total, past.last, 100))) + 24
         if self._step.width() != widest:
             self._step.setFixedWidth(widest)
-        self._where.setText(f"of {count(max(past.total, past.last))} · {self._state()}" if past.ticks else "")
-        words = ("of ", count(max(past.total, past.last)), " · training …")
-        self._where.setMinimumWidth(self._where.fontMetrics().horizontalAdvance("".join(words)) if past.ticks else 0)
+        of = f"of {count(max(past.total, past.last))} · "
+        self._where.setText(self._state(of) if past.ticks else "")
+        self._where.setMinimumWidth(self._where.fontMetrics().horizontalAdvance(f"{of}latest") if past.ticks else 0)
         self._enable()
         self._show_film()
 
-    def _state(self) -> str:
+    def _state(self, of: str) -> str:
         if self._asked is None:
-            return "latest"
-        if self._waits:  # a kept step is there at once: the word would only flicker
-            return "exact" if any(tick.step == self._asked for tick in self._past.ticks) else "training …"
-        return "exact" if self._shown == self._asked else f"shows {count(self._shown or 0)}"
+            return f"{of}latest"
+        if self._waits:  # a kept step is there at once: a word would only flicker
+            return f"{of}exact" if any(tick.step == self._asked for tick in self._past.ticks) else "training …"
+        return f"{of}exact" if self._shown == self._asked else f"shows step {count(self._shown or 0)}"
 
     def _enable(self) -> None:
         past = self._past
