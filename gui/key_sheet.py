@@ -46,6 +46,7 @@ KEYS = (
             ("Ctrl+O", "Open a set-up"),
             ("Ctrl+1 … Ctrl+4", "Show a panel and go to it"),
             ("Ctrl+R", "The runs so far"),
+            ("Ctrl+Shift+R", "Race: several runs that differ in one thing"),
             ("Alt+L, Ctrl+L", "The lessons, the lesson that is open"),
             ("Ctrl+5 … Ctrl+9", "Points, microscope, autograd graph, first look, feature distance"),
             ("Ctrl+Shift+1 … 3", "Sigmoid and log, descent, compare"),

@@ -27,6 +27,7 @@ from gui.key_sheet import KeySheet
 from gui.lesson_dialog import LessonDialog, ask_for_lesson
 from gui.lesson_guide import LessonGuide, sentence_of
 from gui.lesson_panel import LessonPanel
+from gui.race_queue import RaceQueue
 from gui.refresh import RefreshBudget
 from gui.rewinding import Rewinding
 from gui.run_state import RunState
@@ -108,6 +109,15 @@ class MainWindow(QMainWindow):
         self.history = History(
             self, bridge=self.bridge, theme=theme, setup=self.setup, run_state=self.run_state, say=self.say
         )
+        self.race = RaceQueue(
+            self,
+            bridge=self.bridge,
+            setup=self.setup,
+            run_state=self.run_state,
+            start=self.start,
+            keeps=lambda: self.guide.checkpoints() is not None,
+            say=self.say,
+        )
         self.rewinding = Rewinding(
             self,
             bridge=self.bridge,
@@ -176,6 +186,7 @@ class MainWindow(QMainWindow):
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)
         column.addWidget(self.history.offer)
+        column.addWidget(self.race.offer)
         column.addWidget(self.notice)
         column.addWidget(view, 1)
         column.addWidget(self.rewinding.bar)
@@ -243,6 +254,9 @@ class MainWindow(QMainWindow):
         self.docks["runs"].visibilityChanged.connect(lambda shown: self.history.reload() if shown else None)
         self.history.shown.connect(self._on_past_run)
         self.history.go_on.connect(lambda config, origin: self._launch(config, provenance=origin))
+        self.race.problem.connect(self._on_refused)
+        self.race.named.connect(self.history.reload)
+        self.race.ended.connect(self.history.compare)
         self.rewinding.branched.connect(self._begin_branch)
         self.rewinding.refused.connect(self._on_refused)
         self.tools.opened.connect(lambda name: QTimer.singleShot(0, self, lambda: self._on_tool_opened(name)))
@@ -255,6 +269,7 @@ class MainWindow(QMainWindow):
         menu.open_path.connect(self._open_setup)
         menu.reset_layout.connect(self._arrange)
         menu.budget.connect(self._set_budget)
+        menu.race.connect(self.race.ask)
         menu.clear_canvas.connect(self.canvas.clear)
         menu.undo.connect(self.canvas.undo)
         menu.sample.connect(self.show_sample)
@@ -680,6 +695,7 @@ class MainWindow(QMainWindow):
             problem = stored.save(self.gather_settings())
             if problem:
                 logging.getLogger(__name__).warning(problem)
+            self.race.cancel()
             self.stop()
             self.say("Closing …")
             self.bridge.shut_down_threads()

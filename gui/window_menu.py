@@ -27,7 +27,7 @@ class WindowMenu(QObject):
     """Fills `menu`, whose keys are the window's.
 
     Signals: `weights_path`, `setup_path`: where to save; `open_path`: what to open; `reset_layout`; `budget`: the share
-    of the time that drawing may take; `clear_canvas`, `undo`, `sample`: asked for by key.
+    of the time that drawing may take; `race`: a race is wanted; `clear_canvas`, `undo`, `sample`: asked for by key.
     """
 
     weights_path = Signal(Path)
@@ -35,6 +35,7 @@ class WindowMenu(QObject):
     open_path = Signal(Path)
     reset_layout = Signal()
     budget = Signal(float)
+    race = Signal()
     clear_canvas = Signal()
     undo = Signal()
     sample = Signal()
@@ -57,6 +58,8 @@ class WindowMenu(QObject):
         self._add(
             menu, "Save the weights …", "Ctrl+S", self._save_weights, "The weights of this moment, as safetensors."
         )
+        menu.addSeparator()
+        self._add(menu, "Race …", "Ctrl+Shift+R", self.race.emit, "Several runs that differ in one thing, compared.")
         menu.addSeparator()
         panels = menu.addMenu("Panels")
         for name, dock in docks.items():

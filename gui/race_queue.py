@@ -1,0 +1,163 @@
+"""A race in the window: its runs begin one after the other, as if each were set up and started by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+
+from PySide6.QtCore import QObject, QTimer, Signal
+from PySide6.QtWidgets import QWidget
+
+from engine.errors import InputError
+from engine.race import Entrant, race_tag
+from engine.runs.store import RunStore
+from gui.bridge import Bridge
+from gui.race_dialog import RaceDialog
+from gui.run_state import RunState
+from gui.views.offer import Offer
+from gui.views.setup_panel import SetupPanel
+
+
+class RaceQueue(QObject):
+    """One race at a time. Its runs stay in the history under their labels, with one tag; at the end they are compared.
+
+    Attributes:
+        labels: of all runs of the race, begun or not, in order.
+        runs: the numbers in the history of those begun so far.
+        offer: asks, where a run was stopped, whether the race shall go on.
+
+    Signals:
+        ended(runs): the race is over; the numbers of its runs in the history.
+        problem(error): the set-up has a mistake, an InputError, and there can be no race.
+        named: a run of the race has its name in the history.
+    """
+
+    ended = Signal(list)
+    problem = Signal(object)
+    named = Signal()
+
+    def __init__(
+        self,
+        window: QWidget,
+        *,
+        bridge: Bridge,
+        setup: SetupPanel,
+        run_state: RunState,
+        start: Callable[[], None],
+        keeps: Callable[[], bool],
+        say: Callable[[str], None],
+    ) -> None:
+        """`start` begins a run of what is set up; `keeps`: whether such a run would go on with one kept before."""
+        super().__init__(window)
+        self._window = window
+        self._bridge, self._setup, self._state = bridge, setup, run_state
+        self._start, self._keeps, self._say = start, keeps, say
+        self._entrants: Sequence[Entrant] = ()
+        self._next = 0
+        self._active = self._mine = False
+        self._failed = 0
+        self._tag = ""
+        self.runs: list[int] = []
+        self.offer = Offer("race_offer")
+        bridge.recorded.connect(self._on_recorded)
+        # What the window does at a run's end comes first.
+        bridge.run_ended.connect(lambda: QTimer.singleShot(0, self, self._on_run_ended))
+
+    @property
+    def active(self) -> bool:
+        """Whether a race is under way."""
+        return self._active
+
+    @property
+    def labels(self) -> list[str]:
+        return [entrant.label for entrant in self._entrants]
+
+    def ask(self) -> None:
+        """Open the dialog that sets up a race, or say why there can be none now."""
+        if self._bridge.running or self._active:
+            self._say("A run is under way: stop it before starting a race.")
+        elif self._keeps():
+            self._say("This lesson goes on with the run that is kept: leave the lesson before starting a race.")
+        else:
+            try:
+                config = self._setup.config()
+            except InputError as error:
+                self.problem.emit(error)
+                return
+            RaceDialog(self._window, config, self._state, self.begin).open()
+
+    def begin(self, entrants: Sequence[Entrant]) -> None:
+        """Start the race with its first run."""
+        if self._bridge.running or self._active or not entrants:
+            return
+        self._entrants, self._next, self._failed = tuple(entrants), 0, 0
+        self._tag, self.runs = race_tag(datetime.now()), []
+        self._active = True
+        self._go_on()
+
+    def end(self) -> None:
+        """No further run begins; the one under way is left alone."""
+        if self._active:
+            self.cancel()
+            self._say(self._result())
+            self.ended.emit(list(self.runs))
+
+    def cancel(self) -> None:
+        """As `end`, without a word: the window closes."""
+        self._active = self._mine = False
+        self.offer.clear()
+
+    def _go_on(self) -> None:
+        self.offer.clear()
+        if not self._active or self._bridge.running:
+            return
+        if self._next == len(self._entrants):
+            self.end()
+            return
+        entrant = self._entrants[self._next]
+        self._next += 1
+        self._setup.set_config(entrant.config)
+        self._start()
+        if not self._bridge.running:  # the window closes, or refuses this set-up and has said why
+            self.end()
+            return
+        self._mine = True
+        self._say(f"Race {self._next} of {len(self._entrants)}: {entrant.label}")
+
+    def _on_recorded(self, run: int) -> None:
+        if not self._mine:
+            return
+        self.runs.append(run)
+        label, tag = self._entrants[self._next - 1].label, self._tag
+
+        def name(store: RunStore) -> None:
+            store.rename(run, label)
+            store.tag(run, tag)
+
+        self._bridge.history(f"race {run}", name, lambda _: self.named.emit(), self._say)
+
+    def _on_run_ended(self) -> None:
+        if not self._active or self._bridge.running:
+            return
+        if self._mine and self._state.status == "failed":
+            self._failed += 1
+        left = len(self._entrants) - self._next
+        stopped = self._state.finished is not None and self._state.finished.reason == "stopped"
+        mine, self._mine = self._mine, False
+        if not (mine and stopped and left):
+            self._go_on()
+            return
+        more = f"{left} more runs" if left > 1 else "one more run"
+        self.offer.offer(
+            f"“{self._entrants[self._next - 1].label}” was stopped; the race has {more}.",
+            {
+                "Next run": (f"Begins “{self._entrants[self._next].label}”.", self._go_on),
+                "End the race": ("The runs so far stay in the history and are compared.", self.end),
+            },
+        )
+
+    def _result(self) -> str:
+        begun, number = self._next, len(self._entrants)
+        runs = f"{number} runs" if begun == number else f"{begun} of {number} runs"
+        failed = f", of which {self._failed} failed" if self._failed else ""
+        return f"The race has ended after {runs}{failed}."
