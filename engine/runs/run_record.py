@@ -130,10 +130,9 @@ _READERS = tuple(_READ[str(column.type)] for column in fields(RunSummary) if col
 
 def summary_of(row: tuple[object, ...], tags: tuple[str, ...]) -> RunSummary:
     """A row of SUMMARY_COLUMNS as a summary. What is of another type than it should be counts as missing."""
-    values: dict[str, Any] = {
-        name: read(value) for name, read, value in zip(SUMMARY_COLUMNS, _READERS, row, strict=True)
-    }
-    return RunSummary(**values, tags=tags)
+    values: list[Any] = [read(value) for read, value in zip(_READERS, row, strict=True)]
+    values.append(tags)
+    return RunSummary(*values)
 
 
 class RunFigures(Protocol):
