@@ -637,7 +637,8 @@ class MainWindow(QMainWindow):
 
     def _restore(self) -> None:
         saved = self.settings
-        self.setup.restore(saved.choices)
+        if saved.choices:
+            self.setup.restore(saved.choices)
         self.guide.done = saved.lessons_done
         self.curves.set_choices(saved.curves)
         self.filters.set_mode("change" if saved.filter_mode == "change" else "values")
