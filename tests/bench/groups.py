@@ -15,6 +15,7 @@ GROUPS = {
     "window": ("tests.bench.window", "measure"),
     "startup": ("tests.bench.startup", "measure"),
     "long_run": ("tests.bench.long_run", "measure"),
+    "history": ("tests.bench.history", "measure"),
 }
 
 

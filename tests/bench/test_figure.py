@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import count
 from typing import Literal
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from tests.bench.figure import Baseline, Figure, Pairs, Target, percentile
 from tests.bench.pace import FIRST, samples_per_second
 from tests.bench.stalls import delays
+from tests.bench.turns import alternate
 
 
 @pytest.mark.parametrize(
@@ -50,6 +52,15 @@ def test_pairs_are_compared_before_they_are_summed_up() -> None:
     assert pairs.time_ratio == 2.0
     assert pairs.speed_ratio == 0.5
     assert pairs.difference == -1.0
+
+
+def test_two_sides_take_turns_at_beginning_and_the_first_pair_does_not_count() -> None:
+    calls = count(1)
+
+    def told() -> float:
+        return float(next(calls))
+
+    assert alternate(told, told, pairs=3) == Pairs(ours=[4.0, 5.0, 8.0], theirs=[3.0, 6.0, 7.0])
 
 
 def test_percentiles_are_values_that_occurred() -> None:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 
 import torch
 
 from engine.config import RunConfig
 from engine.datasets.library import Library
 from engine.events import Event, Failed, Finished, Started, StepFinished
+from engine.rewind.snapshots import Snapshots
 from engine.training import train
 from engine.tuning import Tuner
 from tests.bench.figure import Pairs
@@ -39,13 +41,15 @@ class Side:
         return (time.perf_counter() - start) / (steps - 1)
 
 
-def learnscope(config: RunConfig, library: Library) -> Side:
-    """Learnscope's own training, tuned anew, with every event consumed.
+def learnscope(
+    config: RunConfig, library: Library, *, tuner: Tuner | None = None, snapshots: Snapshots | None = None
+) -> Side:
+    """Learnscope's own training, tuned anew unless a `tuner` knows how, with every event consumed.
 
     Loading, tuning and the evaluations lie outside of its turns, provided that a whole number of turns makes an epoch:
     the evaluation after an epoch then falls to the first step of a turn.
     """
-    events = train(config, library=library, tuner=Tuner())
+    events = train(config, library=library, tuner=tuner or Tuner(), snapshots=snapshots)
     for event in events:
         if isinstance(event, Failed):
             raise RuntimeError(event.message)
@@ -67,15 +71,20 @@ def described(threads: int, memory_format: str) -> str:
 
 
 def take_turns(ours: Side, theirs: Side, *, steps: int, pairs: int) -> Pairs:
-    """Seconds a step of both, `pairs` times. Who begins alternates. One pair before them does not count."""
-    ours.turn(steps)
-    theirs.turn(steps)
+    """Seconds a step of both, as `alternate` takes them."""
+    return alternate(partial(ours.turn, steps), partial(theirs.turn, steps), pairs=pairs)
+
+
+def alternate(ours: Callable[[], float], theirs: Callable[[], float], *, pairs: int) -> Pairs:
+    """What both measure, `pairs` times. Who begins alternates. One pair before them does not count."""
+    ours()
+    theirs()
     sides = (ours, theirs)
-    seconds: tuple[list[float], list[float]] = ([], [])
+    measured: tuple[list[float], list[float]] = ([], [])
     for number in range(pairs):
         for which in (0, 1) if number % 2 else (1, 0):
-            seconds[which].append(sides[which].turn(steps))
-    return Pairs(*seconds)
+            measured[which].append(sides[which]())
+    return Pairs(*measured)
 
 
 def fastest(sides: Sequence[Side], *, steps: int, rounds: int) -> Side:
