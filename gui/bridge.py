@@ -21,7 +21,7 @@ from engine.config import Choice, RunConfig
 from engine.control import Change, RunControl, ScheduleChange
 from engine.datasets.library import Library
 from engine.errors import InputError
-from engine.events import Event, Failed, Preparing
+from engine.events import Event, Failed, Finished, Preparing
 from engine.files import write_atomically
 from engine.lessons.lesson import Lesson, save_lesson, stage_of
 from engine.preload import import_torch, share_cores, use_one_thread
@@ -232,6 +232,7 @@ class _RunThread(QThread):
 
     def run(self) -> None:
         step, told = 0, False
+        last: Event | None = None  # told once the record is closed: then the next run can begin
         self._kept.ready.wait()
         with self._recorder() as recorder:
             if recorder.run_id is not None:
@@ -240,15 +241,19 @@ class _RunThread(QThread):
             try:
                 for event in self._events(recorder):
                     recorder.put(event)
-                    self._channel.put(event)
+                    if isinstance(event, Finished | Failed):
+                        last = event
+                    else:
+                        self._channel.put(event)
                     step = getattr(event, "step", step)
                     if recorder.problem is not None and not told:
                         told = True
                         self.unrecorded.emit(recorder.problem)
             except Exception as error:  # a defect must not lose the run: it ends with what it has, and says why
-                failed = Failed("error", f"The run ended after step {step}: {error}", step)
-                recorder.put(failed)
-                self._channel.put(failed)
+                last = Failed("error", f"The run ended after step {step}: {error}", step)
+                recorder.put(last)
+        if last is not None:
+            self._channel.put(last)
         if recorder.problem is not None and not told:
             self.unrecorded.emit(recorder.problem)
 

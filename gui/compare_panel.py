@@ -62,6 +62,7 @@ SOURCES: Mapping[Source, tuple[str, str]] = {
 NOTHING = "Select runs in the history (Ctrl+R) and press Compare to see them over each other."
 LEGEND_ROW = 20  # px
 ROW_HEIGHT = 24  # px
+NAME_WIDTH = 240  # px at most
 
 
 class ComparePanel(QWidget):
@@ -277,6 +278,8 @@ class ComparePanel(QWidget):
                     self._mark(item, row.runs)
                 table.setItem(place, column, item)
         table.resizeColumnsToContents()
+        if titles:
+            table.setColumnWidth(0, min(table.columnWidth(0), NAME_WIDTH))
         table.blockSignals(silent)
 
     def _mark(self, item: QTableWidgetItem, runs: tuple[int, ...]) -> None:
@@ -450,7 +453,7 @@ def traces_of(line: Line, theme: Theme) -> list[Trace]:
     name, color, dashes = "+".join(map(str, line.runs)), run_color(line.runs[0], theme), run_dashes(line.runs[0])
     traces = []
     if line.low is not None and line.high is not None:
-        traces.append(Trace(f"band {name}", "train", "band", line.x, line.low, line.high, color))
+        traces.append(Trace(f"band {name}", "train", "area", line.x, line.low, line.high, color))
     return [*traces, Trace(name, "train", "line", line.x, line.y, line.y, color, dashes)]
 
 

@@ -100,8 +100,10 @@ class RunModel(QAbstractTableModel):
         return 0 if parent.isValid() else len(COLUMNS)
 
     def flags(self, index: Index) -> Qt.ItemFlag:
+        if not index.isValid():
+            return Qt.ItemFlag.NoItemFlags
         flags = Qt.ItemFlag.ItemIsEnabled | Qt.ItemFlag.ItemIsSelectable | Qt.ItemFlag.ItemNeverHasChildren
-        if index.isValid() and COLUMNS[index.column()].editable:
+        if COLUMNS[index.column()].editable:
             flags |= Qt.ItemFlag.ItemIsEditable
         return flags
 

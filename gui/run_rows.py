@@ -226,7 +226,7 @@ def search_text(run: RunSummary) -> str:
     said = (column.text(run) for column in COLUMNS if not column.right)
     labels = (_label(part, getattr(run, part)) for part in CATALOGS)
     names = (getattr(run, part) for part in CATALOGS)
-    return "\n".join((f"run {run.id}", *said, *labels, *names, run.device)).casefold()
+    return "\n".join((f"#{run.id}", *said, *labels, *names, run.device)).casefold()
 
 
 def listed(runs: Sequence[RunSummary], texts: Mapping[int, str], wanted: Wanted) -> list[Row]:

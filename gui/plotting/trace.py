@@ -23,18 +23,20 @@ from gui.theme import FONT_SMALL, Theme
 WIDTH = 2  # px of a strong line
 MARKERS_EVERY = 9  # px between a line's points; closer ones lose their markers
 FAINT = 0.42  # opacity of single values
+_FILL = 0.25  # of an area
 _FAR = 100.0  # of the range: further out points are drawn there, since Qt's dashes count every pixel
 
-TraceStyle = Literal["band", "line", "dashed", "dotted"]
+TraceStyle = Literal["band", "area", "line", "dashed", "dotted"]
 
 
 @dataclass(frozen=True, slots=True)
 class Trace:
     """A line: x (n,) ascending, and the interval `low` … `high` (n,) at each; NaN is a gap.
 
-    Styles: `band` faint and thin, for single values; `line` solid and strong; `dashed` with round, `dotted` with
-    square markers. `role` is the theme's colour; `color`, as `#RRGGBB`, takes its place. `dashes`, lengths of dash and
-    gap in pixels, break a `line`. A trace's look does not change while one of its name is drawn.
+    Styles: `band` faint and thin, for single values; `area` the interval filled, faintly, without gaps; `line` solid
+    and strong; `dashed` with round, `dotted` with square markers. `role` is the theme's colour; `color`, as `#RRGGBB`,
+    takes its place. `dashes`, lengths of dash and gap in pixels, break a `line`. A trace's look does not change while
+    one of its name is drawn.
     """
 
     name: str
@@ -73,6 +75,7 @@ class TraceItem(pyqtgraph.PlotCurveItem):  # type: ignore[misc]  # pyqtgraph has
         self._pixel = (1.0, 1.0)  # its size on the axes
         self._markers = QPainterPath()  # as the line's path: in pixels from the view box's upper left corner
         self._marker_pen, self._marker_brush = QPen(), QColor()
+        self._fill: QColor | None = None
 
     def set_style(self, trace: Trace, theme: Theme) -> None:
         color, ground = QColor(trace.color) if trace.color else theme.color(trace.role), theme.color("panel")
@@ -84,6 +87,7 @@ class TraceItem(pyqtgraph.PlotCurveItem):  # type: ignore[misc]  # pyqtgraph has
             pen.setDashPattern([2, 3])
         elif trace.dashes:
             pen.setDashPattern(trace.dashes)
+        self._fill = mixed(color, ground, _FILL) if trace.style == "area" else None
         self.opts["antialias"] = trace.style != "band"
         self.setPen(pen)
         self._marker_pen, self._marker_brush = QPen(ground, 1), color
@@ -104,6 +108,10 @@ class TraceItem(pyqtgraph.PlotCurveItem):  # type: ignore[misc]  # pyqtgraph has
         x, low, high = trace.x[view], trace.low[view], trace.high[view]
         if trace.style == "band":
             x, y = columns(x, low, high, origin=shown.low, pixel=pixel)
+        elif trace.style == "area":
+            upper, high = thinned(x, high, origin=shown.low, pixel=pixel)
+            lower, low = thinned(x, low, origin=shown.low, pixel=pixel)
+            x, y = np.append(upper, lower[::-1]), np.append(high, low[::-1])
         else:
             x, y = thinned(x, low, origin=shown.low, pixel=pixel)
         y = to_log(y, window.floor) if window.log else y
@@ -161,6 +169,10 @@ class TraceItem(pyqtgraph.PlotCurveItem):  # type: ignore[misc]  # pyqtgraph has
             super().paint(painter, option, widget)
             return
         density = painter.device().devicePixelRatioF()
+        if self._fill is not None:
+            painter.setRenderHint(QPainter.RenderHint.Antialiasing, True)
+            painter.fillPath(self.getPath(), self._fill)
+            return
         lines = round(WIDTH * density)
         path = self.getPath()
         painter.setRenderHint(QPainter.RenderHint.Antialiasing, True)
@@ -209,9 +221,9 @@ def chart_font() -> QFont:
     return font
 
 
-def mixed(color: QColor, ground: QColor) -> QColor:
+def mixed(color: QColor, ground: QColor, share: float = FAINT) -> QColor:
     """`color` laid faintly on `ground`, opaque: painted faster than a transparent one."""
     parts = zip(
         (color.redF(), color.greenF(), color.blueF()), (ground.redF(), ground.greenF(), ground.blueF()), strict=True
     )
-    return QColor.fromRgbF(*(a * FAINT + b * (1 - FAINT) for a, b in parts))
+    return QColor.fromRgbF(*(a * share + b * (1 - share) for a, b in parts))

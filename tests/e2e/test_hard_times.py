@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from PySide6.QtGui import QAccessible, QAccessibleInterface
-from PySide6.QtWidgets import QApplication, QLabel, QSpinBox, QTableWidget, QWidget
+from PySide6.QtWidgets import QApplication, QLabel, QSpinBox, QTableView, QWidget
 from pytestqt.qtbot import QtBot
 
 from engine.datasets import DATASETS
@@ -16,6 +16,7 @@ from engine.datasets.data import DatasetEntry, Loading
 from engine.errors import InputError
 from engine.events import Preparing
 from gui.main_window import MainWindow
+from gui.run_rows import COLUMNS
 from tests.e2e.conftest import LONG, button, close, pick, widget
 
 OFFLINE = InputError("dataset", "Fashion-MNIST could not be downloaded: there is no network", "pick mnist")
@@ -158,12 +159,15 @@ def test_ended_runs_are_listed(window: MainWindow, qtbot: QtBot) -> None:
         qtbot.waitUntil(lambda: window.run_state.step > 0, timeout=LONG)
         window.stop()
         qtbot.waitUntil(lambda: not window.bridge.running, timeout=LONG)
-    table = window.findChild(QTableWidget, "run_table")
-    assert isinstance(table, QTableWidget)
-    assert table.rowCount() == 2
-    ended = table.item(0, table.columnCount() - 1)
-    assert ended is not None
-    assert ended.text() == "Stopped"
+    table = window.findChild(QTableView, "run_table")
+    assert isinstance(table, QTableView)
+    status = [column.name for column in COLUMNS].index("status")
+
+    def ended() -> list[object]:
+        model = table.model()
+        return [model.index(row, status).data() for row in range(model.rowCount())]
+
+    qtbot.waitUntil(lambda: ended() == ["Stopped", "Stopped"], timeout=LONG)
 
 
 def test_everything_that_takes_the_keyboard_has_a_name(window: MainWindow) -> None:
