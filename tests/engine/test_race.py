@@ -266,6 +266,8 @@ def check_stop(*, at_once: int) -> None:
         end = of_entrant(told, number)[-1]
         assert isinstance(end, Finished)
         assert end.reason == "stopped"
+        if losses(of_entrant(told, number)):
+            assert end.samples_per_second > 0, "it was killed instead of asked"
     assert len(records.kept) <= at_once
     assert not records.open
 
