@@ -324,8 +324,8 @@ def _compare(
     bench: Workbench, config: RunConfig, asked: _Asked, *, drawing: np.ndarray | None, start: LiveNetwork | None
 ) -> _Answer:
     from engine.assembly import describe_network
-    from engine.live import untrained
     from engine.inspection.distance import changed, distances, input_distances
+    from engine.live import untrained
 
     start = start or untrained(config)
     info, test = start.info, bench.dataset(config).test

@@ -247,8 +247,8 @@ def _look(
     bench: Workbench, config: RunConfig, *, now: bool, drawing: np.ndarray | None, seed: int, rate: float
 ) -> _Answer:
     """Done on another thread."""
-    from engine.live import untrained
     from engine.inspection.first_look import as_input, first_look
+    from engine.live import untrained
 
     network = (bench.live() if now else None) or untrained(config)
     sample = None

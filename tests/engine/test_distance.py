@@ -11,9 +11,8 @@ from torch import nn
 
 from engine.config import RunConfig, make_config
 from engine.datasets.data import DatasetInfo
-from engine.live import untrained
 from engine.inspection.distance import changed, distance, distances, random_sample
-from engine.live import LiveNetwork
+from engine.live import LiveNetwork, untrained
 from tests.engine.runs import dataset_of, toy_config
 
 

@@ -13,9 +13,9 @@ from torch import Tensor, nn
 from engine.assembly import assemble
 from engine.config import RunConfig
 from engine.errors import InputError
-from engine.live import untrained
 from engine.inspection.first_look import FirstLook, first_look
 from engine.inspection.formulas import formula
+from engine.live import untrained
 from engine.networks import NETWORKS
 from tests.engine.runs import toy_config
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.control import Change, RunControl
@@ -61,11 +61,13 @@ def store(home: Path) -> Iterator[RunStore]:
 
 
 class TestColumns:
+    @settings(deadline=None)
     @given(st.lists(st.integers(-(2**60), 2**60)))
     def test_whole_numbers_come_back(self, numbers: list[int]) -> None:
         values = np.array(numbers, np.int64)
         assert unpack_ints(pack_ints(values), len(values)).tolist() == numbers
 
+    @settings(deadline=None)
     @given(st.lists(st.one_of(st.just(math.nan), st.floats(allow_nan=False), st.floats(width=32, allow_nan=False))))
     def test_figures_come_back_bit_for_bit(self, numbers: list[float]) -> None:
         values = np.array(numbers, np.float64)
@@ -81,6 +83,7 @@ class TestColumns:
         assert len(pack_floats(np.where(np.arange(n) % 10, np.nan, 0.25))) < n
         assert len(pack_floats(np.arange(n) / 4)) <= 4 * n + 1
 
+    @settings(deadline=None)
     @given(st.binary(max_size=60), st.integers(0, 12))
     def test_any_bytes_are_numbers_or_refused(self, data: bytes, count: int) -> None:
         for unpack in (unpack_ints, unpack_floats):

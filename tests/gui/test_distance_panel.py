@@ -10,8 +10,8 @@ from pytestqt.qtbot import QtBot
 
 from engine.config import make_config
 from engine.errors import InputError
-from engine.live import untrained
 from engine.inspection.distance import changed, distance
+from engine.live import untrained
 from gui.distance_panel import NO_CONFIG, DistancePanel
 from gui.theme import DARK, LIGHT
 from gui.value_picture import ValuePicture

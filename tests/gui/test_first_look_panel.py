@@ -11,8 +11,8 @@ from pytestqt.qtbot import QtBot
 
 from engine.config import make_config
 from engine.errors import InputError
-from engine.live import untrained
 from engine.inspection.first_look import FirstLook, as_input, first_look
+from engine.live import untrained
 from engine.predict import to_sample
 from gui.first_look_panel import NO_CONFIG, NOTHING_DRAWN, FirstLookPanel
 from gui.shape_steps import ShapeSteps
