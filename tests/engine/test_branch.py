@@ -200,7 +200,10 @@ class TestChanged:
         config = small_config(dataset__samples=140)
         _, snapshots = parent_of(config)
         checkpoint = at(snapshots, step)
+        per_sample = checkpoint.progress.loss_sum / min(10 * (step - (checkpoint.epoch - 1) * PER_EPOCH), 56)
         config, child = branched(checkpoint, {"training.batch_size": size})
+        counted = min(size * (begins - (checkpoint.epoch - 1) * -(-56 // size)), 56)
+        assert branch(checkpoint, config).progress.loss_sum == pytest.approx(per_sample * counted)
         [started] = of_kind(child.events, Started)
         per_epoch = -(-checkpoint.manifest.train_size // size)
         assert started.resumed_from == begins
@@ -230,6 +233,24 @@ class TestChanged:
         parent, snapshots = parent_of(small_config(network__dropout=0.5))
         _, child = branched(at(snapshots, 4), {"training.seed": 9})
         assert losses(child.events) != losses(parent.events)[4:]
+
+    def test_another_seed_draws_otherwise_in_the_same_order_too(self) -> None:
+        parent, snapshots = parent_of(small_config(network__dropout=0.5, training__shuffle=False))
+        _, child = branched(at(snapshots, 4), {"training.seed": 9})
+        assert losses(child.events)[0] != losses(parent.events)[4]
+
+    @pytest.mark.parametrize("changes", [{"training.patience": 0}, {"dataset.noise": 0.4}])
+    def test_what_early_stopping_had_seen_is_forgotten_where_it_does_not_count(
+        self, changes: dict[str, object]
+    ) -> None:
+        _, snapshots = parent_of(small_config(training__patience=5))
+        checkpoint = at(snapshots, 8)
+        assert checkpoint.progress.best is not None
+        kept = branch(checkpoint, branch_config(checkpoint, {"optimizer.learning_rate": 0.5}))
+        assert kept.progress.best == checkpoint.progress.best
+        made = branch(checkpoint, branch_config(checkpoint, changes))
+        assert (made.progress.best, made.progress.best_loss, made.progress.waited) == (None, None, 0)
+        assert not any(name.startswith("best.") for name in made.tensors)
 
     def test_early_stopping_starts_afresh_where_it_is_switched_on(self) -> None:
         config = small_config({"optimizer": "sgd"}, optimizer__learning_rate=40, training__epochs=20)

@@ -214,7 +214,7 @@ class TestKeeping:
     def test_over_the_budget_every_other_one_goes_and_keyframes_stay(self) -> None:
         config = small_config(training__epochs=10)
         whole = run(config).snapshots
-        budget = whole.size // 4
+        budget = whole.size // 2
         sizes: list[int] = []
         snapshots = Snapshots(share=2.0, budget=budget)
         doings: Doings = {31: lambda control: control.change(Change("learning_rate", 0.01))}
@@ -223,7 +223,7 @@ class TestKeeping:
         assert snapshots.spacing > 1
         steps = {tick.step for tick in snapshots.ticks}
         keyframes = {0, 31, *range(PER_EPOCH, 10 * PER_EPOCH + 1, PER_EPOCH)}
-        assert keyframes <= steps
+        assert keyframes < steps
         assert all(step % snapshots.spacing == 0 for step in steps - keyframes)
         assert same(weights_at(snapshots, 45), kept.weights[45])
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PySide6.QtCore import QPoint, Qt
+from PySide6.QtCore import QPoint, Qt, QTimer
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QFileDialog, QLabel, QLineEdit, QSlider, QToolButton, QWidget
 from pytestqt.qtbot import QtBot
@@ -220,6 +220,9 @@ class TestFilm:
     def test_no_picture_is_passed_over(self, shown: Shown, qtbot: QtBot) -> None:
         shown.later = True
         shown.button("play").click()
+        [timer] = shown.bar.findChildren(QTimer)
+        for _ in range(3):
+            timer.timeout.emit()
         assert shown.wanted == [0]
         for step in (0, 10, 20):
             qtbot.waitUntil(lambda step=step: shown.wanted[-1] == step)  # type: ignore[misc]
