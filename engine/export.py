@@ -1,0 +1,177 @@
+"""A run taken away: weights for other programs, and a folder or zip that opens on another computer.
+
+Such a folder holds `config.json`, from which the run can be repeated; `weights.safetensors`; `events.jsonl`, what the
+run told, an event a line; `script.py`, which repeats it without Learnscope; `README.txt`; and `manifest.json`, which
+says the size and the SHA-256 of each and the hash of all weights. `engine.archive.open_archive` reads it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import tempfile
+import zipfile
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+import safetensors.torch
+import torch
+from torch import Tensor
+
+from engine.config import RunConfig
+from engine.errors import InputError
+from engine.events import Event, Failed, Finished, Intervened, Started, as_json
+from engine.files import write_atomically, write_pieces_atomically
+from engine.results import CONFIG_FILE, WEIGHTS_FILE
+from engine.rewind.snapshots import Recorded
+from engine.script import write_script
+from engine.weight_hash import weight_hash
+
+EVENTS_FILE, SCRIPT_FILE, README_FILE, MANIFEST_FILE = "events.jsonl", "script.py", "README.txt", "manifest.json"
+FORMAT, FORMAT_VERSION = "learnscope run", 1
+_CHUNK = 1 << 20  # bytes
+_BEGINNING = (1980, 1, 1, 0, 0, 0)  # zip's own: equal runs give equal files
+
+Pieces = Iterable[bytes]
+
+
+def save_state_dict(path: Path, weights: Mapping[str, Tensor]) -> None:
+    """Weights as torch.save keeps a plain `state_dict`: `network.load_state_dict(torch.load(path, weights_only=True))`.
+
+    `weights` are as `LiveNetwork.weights` gives them. Raises OSError.
+    """
+    file = io.BytesIO()
+    torch.save({name: tensor.detach().cpu().clone() for name, tensor in weights.items()}, file)
+    write_atomically(path, file.getvalue())
+
+
+def save_config(path: Path, config: RunConfig) -> None:
+    """The set-up as JSON, for `--config`. Raises OSError."""
+    write_atomically(path, config.to_json().encode())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunExport:
+    """What is known of a run that is to be taken away.
+
+    Attributes:
+        weights: its final ones, as `LiveNetwork.weights` gives them.
+        started, ending: its first event and its last; None where it did not come to it.
+        interventions: what was changed during it; `Recorded` ones are exact.
+        events: all that it told, read once; may be empty.
+    """
+
+    config: RunConfig
+    weights: Mapping[str, Tensor]
+    started: Started | None = None
+    ending: Finished | Failed | None = None
+    interventions: Sequence[Intervened | Recorded] = ()
+    events: Iterable[Event] = ()
+
+    def script(self) -> str:
+        """The script that repeats it. Raises InputError where that cannot be written."""
+        started, ending = self.started, self.ending
+        if started is None:
+            raise InputError("script", "the run never began")
+        if started.resumed_from or started.parent_step is not None:
+            raise InputError("script", "the run goes on from another one, whose weights a script does not have")
+        if ending is None:
+            raise InputError("script", "the run has not ended")
+        # A failed run's weights are those of its last good step, as if it had been stopped there.
+        stopped = isinstance(ending, Failed) or ending.reason == "stopped"
+        return write_script(
+            self.config,
+            self.interventions,
+            threads=started.threads,
+            memory_format=started.memory_format,
+            device=started.device,
+            precision=started.precision,
+            stopped_after=ending.step if stopped else None,
+        )
+
+
+def write_folder(folder: Path, run: RunExport) -> None:
+    """The run's files in `folder`, which is made. Raises InputError where there is something in it, OSError."""
+    folder.mkdir(parents=True, exist_ok=True)
+    if any(folder.iterdir()):
+        raise InputError("folder", f"{folder.name} is not empty", "an empty folder, or a new one")
+
+    def write(name: str, pieces: Pieces) -> None:
+        write_pieces_atomically(folder / name, (memoryview(piece) for piece in pieces))
+
+    _write(run, write)
+
+
+def write_zip(path: Path, run: RunExport) -> None:
+    """The same files in one zip archive, whole or not at all. Raises OSError."""
+    with tempfile.TemporaryFile() as file:
+        with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+
+            def write(name: str, pieces: Pieces) -> None:
+                member = zipfile.ZipInfo(name, _BEGINNING)
+                member.compress_type = zipfile.ZIP_DEFLATED
+                member.external_attr = 0o644 << 16
+                with archive.open(member, "w", force_zip64=False) as target:
+                    for piece in pieces:
+                        target.write(piece)
+
+            _write(run, write)
+        file.seek(0)
+        write_pieces_atomically(path, (memoryview(piece) for piece in _chunks(file)))
+
+
+def _write(run: RunExport, write: Callable[[str, Pieces], None]) -> None:
+    """Have each file written, and last the manifest that says what they are."""
+    known: dict[str, dict[str, object]] = {}
+    for name, pieces in _files(run):
+        digest, size = hashlib.sha256(), 0
+
+        def counted(pieces: Pieces = pieces, digest: hashlib._Hash = digest) -> Iterator[bytes]:
+            nonlocal size
+            for piece in pieces:
+                digest.update(piece)
+                size += len(piece)
+                yield piece
+
+        write(name, counted())
+        known[name] = {"bytes": size, "sha256": digest.hexdigest()}
+    manifest = {"format": FORMAT, "version": FORMAT_VERSION, "weights": weight_hash(run.weights), "files": known}
+    write(MANIFEST_FILE, [json.dumps(manifest, indent=2).encode() + b"\n"])
+
+
+def _files(run: RunExport) -> Iterator[tuple[str, Pieces]]:
+    yield CONFIG_FILE, [run.config.to_json().encode()]
+    metadata = {"learnscope": run.config.to_json()}
+    yield WEIGHTS_FILE, [safetensors.torch.save({k: v.contiguous() for k, v in run.weights.items()}, metadata)]
+    yield EVENTS_FILE, (f"{as_json(event)}\n".encode() for event in run.events)
+    why_not = ""
+    try:
+        yield SCRIPT_FILE, [run.script().encode()]
+    except InputError as error:
+        why_not = error.sentence
+    yield README_FILE, [_readme(run, why_not).encode()]
+
+
+def _readme(run: RunExport, why_no_script: str) -> str:
+    config = run.config
+    script = f"{SCRIPT_FILE}: repeats the run with PyTorch alone: the weights come out equal to the last bit."
+    lines = [
+        f"A run of Learnscope: {config.network.name} on {config.dataset.name}, {config.optimizer.name}.",
+        "",
+        f"{CONFIG_FILE}: the set-up. `python -m engine train --config {CONFIG_FILE}` repeats the run.",
+        f"{WEIGHTS_FILE}: the weights, for safetensors' load_file.",
+        f"{EVENTS_FILE}: what the run told, one JSON object a line.",
+        f"There is no script: {why_no_script}" if why_no_script else script,
+        f"{MANIFEST_FILE}: the size and SHA-256 of each file, and the hash of all weights.",
+        "",
+        f"The hash of the weights: {weight_hash(run.weights)}",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _chunks(file: IO[bytes]) -> Iterator[bytes]:
+    while piece := file.read(_CHUNK):
+        yield piece
