@@ -55,16 +55,23 @@ def run() -> Trained:
     return trained(CASE, image_library())
 
 
-@pytest.fixture
-def folder(run: Trained, tmp_path: Path) -> Path:
-    write_folder(tmp_path / "run", exported(CASE, run))
-    return tmp_path / "run"
+@pytest.fixture(scope="module")
+def written(run: Trained, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the run as a folder and as a zip."""
+    place = tmp_path_factory.mktemp("written")
+    write_folder(place / "run", exported(CASE, run))
+    write_zip(place / "run.zip", exported(CASE, run))
+    return place
 
 
 @pytest.fixture
-def archive(run: Trained, tmp_path: Path) -> Path:
-    write_zip(tmp_path / "run.zip", exported(CASE, run))
-    return tmp_path / "run.zip"
+def folder(written: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(written / "run", tmp_path / "run"))
+
+
+@pytest.fixture
+def archive(written: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copy(written / "run.zip", tmp_path / "run.zip"))
 
 
 def refused(path: Path, problem: str, **limits: int) -> None:
