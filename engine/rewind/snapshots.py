@@ -26,6 +26,7 @@ ALLOWANCE = 0.05  # s that it may cost beyond that, so that short runs are kept 
 MOST = 1_000  # snapshots
 _FRAME = 8_192  # bytes of a snapshot beside its tensors' own
 _COSTS = 5  # last costs whose median is taken
+_OUTLIER = 4  # times the median: what is more, another program took while the run's thread waited for a core
 _NEVER = 2**62
 _THINNED: tuple[Mark, ...] = ("epoch", "intervention", "best")  # the order in which keyframes are given up
 
@@ -85,7 +86,7 @@ class Snapshots:
         self._bytes = 0
         self._spacing = 1
         self._costs: deque[float] = deque(maxlen=_COSTS)
-        self._spent = 0.0
+        self._spent = self._charged = 0.0
         self._begun: tuple[int, float] | None = None
         self._before = 0
         self._recorded: list[Recorded] = []
@@ -156,9 +157,7 @@ class Snapshots:
         if self._begun is None:
             self._begun = (step, seconds)
         sure = bool({"first", "last", "intervention"} & set(marks))
-        if not sure and self._spent + self._cost > ALLOWANCE + self._share * (seconds - self._begun[1]):
-            if not marks:
-                self._spacing *= 2
+        if not sure and self._charged + self._cost > ALLOWANCE + self._share * (seconds - self._begun[1]):
             self._set_due(step)
             return
         start = time.perf_counter()
@@ -179,6 +178,7 @@ class Snapshots:
         cost = time.perf_counter() - start
         self._spent += cost
         self._costs.append(cost)
+        self._charged += min(cost, _OUTLIER * self._cost)
         self._space_out(step, seconds)
         self._set_due(step)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -224,7 +225,7 @@ class TestKeeping:
         steps = {tick.step for tick in snapshots.ticks}
         keyframes = {0, 31, *range(PER_EPOCH, 10 * PER_EPOCH + 1, PER_EPOCH)}
         assert keyframes < steps
-        assert all(step % snapshots.spacing == 0 for step in steps - keyframes)
+        assert steps == keyframes | set(range(0, 10 * PER_EPOCH + 1, snapshots.spacing))
         assert same(weights_at(snapshots, 45), kept.weights[45])
 
     def test_a_tight_budget_gives_up_ends_of_epochs_before_the_first_the_last_and_the_best(self) -> None:
@@ -280,6 +281,28 @@ class TestKeeping:
                 taken += [step] * (snapshots.spent > len(taken) or before != len(snapshots.ticks))
         assert 0 < snapshots.spent <= 0.02 * 10_000 + 1.05
         assert snapshots.spacing >= 50
+
+    def test_one_that_takes_long_by_chance_does_not_make_them_rare(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        source = run(small_config()).snapshots.nearest(1)
+        assert source is not None
+        now = 0.0
+
+        def take() -> Checkpoint:
+            nonlocal now
+            now += 1.0 if step == 64 else 0.001  # another program had the core
+            assert source is not None
+            return source
+
+        monkeypatch.setattr("engine.rewind.snapshots.time.perf_counter", lambda: now)
+        snapshots = Snapshots(share=0.02)
+        taken = []
+        for step in range(2_000):
+            if step >= snapshots.due:
+                spent = snapshots.spent
+                snapshots.keep(take, step=step, seconds=step * 0.01)
+                taken += [step] * (snapshots.spent > spent)
+        assert snapshots.spacing == 8
+        assert max(later - before for before, later in pairwise(taken)) <= 64
 
 
 class TestWhatIsSeen:
