@@ -55,12 +55,27 @@ def put_all(recorder: RunRecorder, events: list[Event]) -> None:
         recorder.put(event)
 
 
-def test_putting_waits_for_nobody(store: RunStore) -> None:
-    """With the store held all the while; what was told is there once it is let go."""
+def test_putting_waits_for_nobody(store: RunStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the store held until writing was tried in vain; what was told is there once it is let go."""
+    monkeypatch.setattr("engine.runs.recorder.BUSY_PATIENCE", 0.01)
+    monkeypatch.setattr("engine.runs.recorder.FLUSH_EVERY", 0.01)
+    in_vain = threading.Semaphore(0)
+    write = RunWriter.write
+
+    def tell(self: RunWriter, told: Any) -> None:
+        try:
+            write(self, told)
+        except sqlite3.OperationalError:
+            in_vain.release()
+            raise
+
+    monkeypatch.setattr(RunWriter, "write", tell)
     events = told(20_000, per_epoch=5000)
     with store.record(CONFIG) as recorder:
         with held(store):
             put_all(recorder, events)
+            for _ in range(3):
+                assert in_vain.acquire(timeout=PATIENCE)
         assert recorder.problem is None
     assert recorder.problem is None
     assert list(store.run(store.latest()).events()) == events

@@ -605,6 +605,29 @@ class TestDamage:
                 db.commit()
         assert len(store.run(1).steps()) == 100
 
+    def test_what_is_found_later_is_set_aside_at_the_next_start(self, home: Path) -> None:
+        """A page that no summary lies on."""
+        with RunStore(home) as store:
+            keep(store, told(30), name="kept")
+        with contextlib.closing(sqlite3.connect(file_of(home))) as db:
+            [(page,)] = db.execute("SELECT rootpage FROM sqlite_master WHERE name = 'evaluations'")
+            [(size,)] = db.execute("PRAGMA page_size")
+        with file_of(home).open("r+b") as file:
+            file.seek((page - 1) * size)
+            file.write(b"\xff" * size)
+        with RunStore(home) as store:
+            assert store.problem is None
+            assert [run.name for run in store.runs()] == ["kept"]
+            with pytest.raises(StoreError, match="damaged"):
+                store.run(1).evaluations()
+        with RunStore(home) as store:
+            assert "set aside" in (store.problem or "")
+            keep(store, told(30))
+        with RunStore(home) as store:
+            assert store.problem is None
+            assert not (home / opening._SUSPECT).exists()
+        assert len(copies(home)) == 1
+
     @pytest.mark.parametrize(
         "change",
         [
