@@ -27,7 +27,7 @@ def run_to_the_end(qtbot: QtBot, window: MainWindow) -> None:
     button(window, "start").click()
     assert window.bridge.running
     qtbot.waitUntil(lambda: window.run_state.step >= ENOUGH or window.run_state.status != "running", timeout=LONG)
-    if window.run_state.total_steps > 1_000 and window.run_state.status == "running":
+    if window.run_state.total_steps > 300 and window.run_state.status == "running":
         button(window, "stop").click()
     qtbot.waitUntil(lambda: not window.bridge.running, timeout=LONG)
     assert window.run_state.status == "finished", window.run_state.failure
