@@ -38,7 +38,8 @@ class _TimedWriter(CheckpointWriter):
 
 
 def checkpoint_figures(network: str, plan: Plan, library: Library, folder: Path) -> list[Figure]:
-    config, snapshots = adam_config(network), Snapshots()
+    # Neither the size of a batch nor threads change what a checkpoint holds; small steps lie quickly behind.
+    config, snapshots = adam_config(network, batch_size=16, threads=1), Snapshots()
     learnscope(config, library, snapshots=snapshots)  # sets up what the course below works with
     assert snapshots.ready is not None
     policy = CheckpointPolicy(folder=folder, every_steps=APART, every_epochs=0, copy_epochs=0, at_best=False)

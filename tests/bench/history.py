@@ -89,7 +89,7 @@ def _opening(plan: Plan, home: Path) -> Figure:
     made = time.perf_counter() - began
     path = home / FILE
     first = _open(home, longest) if forget(path) else None
-    times = np.array([_open(home, longest) for _ in range(plan.times(7, 2))])
+    times = np.array([_open(home, longest) for _ in range(plan.times(5, 2))])
     opened, page, listed, curve = np.median(times, axis=0)
     from_disk = f"; {sum(first) - first[1]:.2f} s where none of the file was in memory" if first else ""
     return Figure(

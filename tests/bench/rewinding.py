@@ -28,7 +28,7 @@ def rewind_figures(plan: Plan, library: Library) -> list[Figure]:
     config, tuner, snapshots = adam_config("lenet5"), Tuner(), Snapshots()
     ours = learnscope(config, library, tuner=tuner, snapshots=snapshots)
     theirs = learnscope(config, library, tuner=tuner)
-    pairs = take_turns(ours, theirs, steps=plan.times(TURN, 43), pairs=plan.times(10, 2))
+    pairs = take_turns(ours, theirs, steps=plan.times(TURN, 43), pairs=plan.times(8, 2))
     kept = [tick.step for tick in snapshots.ticks]
     choose = random.Random(0)
     digits = _dataset(library, config).test

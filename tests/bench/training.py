@@ -74,15 +74,19 @@ def measure_lenet(plan: Plan) -> list[Figure]:
     return [_against_bare("lenet5", config, Library(), bare, plan, turn=SHORT_TURN, pairs=plan.times(10, 2))]
 
 
-def adam_config(network: str, *, epochs: int = 1000) -> RunConfig:
-    """Adam on all of MNIST but what is set aside for validation, without an evaluation before the first step."""
+def adam_config(network: str, *, epochs: int = 1000, batch_size: int = baselines.BATCH, threads: int = 0) -> RunConfig:
+    """Adam on all of MNIST but what is set aside for validation, without an evaluation before the first step.
+
+    `threads`: 0: the best number is measured.
+    """
     return make_config(
         {"network": network, "optimizer": "adam", "loss": "cross_entropy", "schedule": "constant"},
         {
             "dataset.validation": 60_000 - IMAGES,
             "optimizer.learning_rate": baselines.LEARNING_RATE,
-            "training.batch_size": baselines.BATCH,
+            "training.batch_size": batch_size,
             "training.epochs": epochs,
+            "training.threads": threads,
             "training.evaluate_first": False,
         },
     )
