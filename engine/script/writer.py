@@ -185,7 +185,7 @@ def _docstring(config: RunConfig, data: DatasetSource, *, threads: int, setting:
         "equal to the last bit; with others the last digits differ."
     )
     pieces = [
-        wrapped(f'"""{network} on {dataset}: {loss[:1].lower()}{loss[1:]}, {optimizer}.', LINE),
+        wrapped(f'"""{network} on {dataset}, trained with {optimizer}. Loss: {loss[:1].lower()}{loss[1:]}.', LINE),
         wrapped(about, LINE),
         f"    python script.py{' --data FOLDER' if data.needs else ''}",
         data.note,

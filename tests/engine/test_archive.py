@@ -233,9 +233,10 @@ def without_manifest(path: Path) -> Path:
 
 @pytest.mark.parametrize("name", sorted(FILES - {"manifest.json"}))
 def test_a_changed_file_is_not_what_the_manifest_speaks_of(name: str, folder: Path) -> None:
-    with (folder / name).open("ab") as file:
-        file.write(b"\n")
-    refused(folder, f"{name} is not the file that manifest.json speaks of")
+    data = (folder / name).read_bytes()
+    for changed in (data + b"\n", data[:-1], data[:-1] + bytes((data[-1] ^ 1,))):
+        (folder / name).write_bytes(changed)
+        refused(folder, f"{name} is not the file that manifest.json speaks of")
 
 
 def test_a_manifest_that_does_not_hold_is_refused(folder: Path) -> None:

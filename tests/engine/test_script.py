@@ -308,6 +308,13 @@ def test_the_cases_are_all_that_can_be_picked_and_end_in_every_way(outcomes: Out
     assert len({run.hash for run, _, _ in outcomes.values()}) > 0.9 * len(CASES)
 
 
+def test_a_script_has_as_many_epochs_as_its_run(outcomes: Outcomes) -> None:
+    for name, (run, script, printed) in outcomes.items():
+        if "if epoch % " not in script and run.finished.reason != "stopped":
+            told = [event.epoch for event in run.events if isinstance(event, EpochFinished)]
+            assert [int(line.split()[1][:-1]) for line in printed if line.startswith("epoch ")] == told, name
+
+
 def test_a_script_prints_what_its_run_told(outcomes: Outcomes) -> None:
     run, _, printed = outcomes["dataset_spirals"]
     told = [
