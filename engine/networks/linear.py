@@ -23,7 +23,9 @@ def linear(shape: Shape, outputs: int, *, bias: bool, initial: str) -> nn.Linear
     (features,) = shape
     if initial == "torch":
         return nn.Linear(features, outputs, bias=bias)
-    layer = nn.utils.skip_init(nn.Linear, features, outputs, bias=bias)  # type: ignore[no-untyped-call]  # torch leaves it unannotated
+    layer = nn.utils.skip_init(  # type: ignore[no-untyped-call]  # torch leaves it unannotated
+        nn.Linear, features, outputs, bias=bias, device=torch.get_default_device()
+    )
     draw = {"normal": torch.randn, "uniform": torch.rand, "zeros": torch.zeros}[initial]
     with torch.no_grad():
         layer.weight.copy_(draw(features, outputs).T)

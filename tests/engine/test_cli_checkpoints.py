@@ -103,8 +103,8 @@ def test_a_set_up_that_was_changed_is_named(capsys: pytest.CaptureFixture[str], 
 
 def test_stages_have_folders_of_their_own(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     lesson = ("--lesson", "logistic-regression", "--steps", "2")
-    events(capsys, *lesson, "--checkpoints", str(tmp_path))
-    assert {path.name for path in tmp_path.iterdir()} == {"stage-1", "stage-2"}
+    events(capsys, *lesson, "--checkpoints", str(tmp_path / "kept"))
+    assert {path.name for path in (tmp_path / "kept").iterdir()} == {"stage-1", "stage-2"}
     assert "several stages" in complaint(capsys, *lesson, "--resume", str(tmp_path / "stage-1"))
     more = events(
         capsys, "--lesson", "logistic-regression", "--stage", "2", "--steps", "5", "--resume", str(tmp_path / "stage-2")

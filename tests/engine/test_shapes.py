@@ -9,6 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from engine.assembly import describe_network
+from engine.config import make_config
 from engine.datasets.data import DatasetInfo
 from engine.errors import InputError
 from engine.inspection.shapes import LayerTable, describe, layer_table
@@ -82,6 +84,12 @@ def test_describing_draws_no_weights() -> None:
     table = described("mlp", hidden=(3_000, 3_000), dropout=0.5)
     assert table.parameters == 785 * 3_000 + 3_001 * 3_000 + 3_001 * 10
     assert torch.equal(torch.get_rng_state(), before)
+
+
+@pytest.mark.parametrize("initial", ["torch", "normal", "uniform", "zeros"])
+def test_the_linear_model_is_described_however_it_begins(initial: str) -> None:
+    picks = {"dataset": "fifteen_points", "network": "linear"}
+    assert describe_network(make_config(picks, {"network.initial": initial})).parameters == 2
 
 
 def test_describing_what_cannot_be_fitted_says_why() -> None:
