@@ -102,12 +102,13 @@ def test_a_set_up_that_was_changed_is_named(capsys: pytest.CaptureFixture[str], 
 
 
 def test_stages_have_folders_of_their_own(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    kept = tmp_path / "kept"  # the home lies beside it
     lesson = ("--lesson", "logistic-regression", "--steps", "2")
-    events(capsys, *lesson, "--checkpoints", str(tmp_path / "kept"))
-    assert {path.name for path in (tmp_path / "kept").iterdir()} == {"stage-1", "stage-2"}
-    assert "several stages" in complaint(capsys, *lesson, "--resume", str(tmp_path / "stage-1"))
+    events(capsys, *lesson, "--checkpoints", str(kept))
+    assert {path.name for path in kept.iterdir()} == {"stage-1", "stage-2"}
+    assert "several stages" in complaint(capsys, *lesson, "--resume", str(kept / "stage-1"))
     more = events(
-        capsys, "--lesson", "logistic-regression", "--stage", "2", "--steps", "5", "--resume", str(tmp_path / "stage-2")
+        capsys, "--lesson", "logistic-regression", "--stage", "2", "--steps", "5", "--resume", str(kept / "stage-2")
     )
     assert [step for step, _ in steps(more)] == [3, 4, 5]
     assert {event["stage"] for event in more} == {2}
