@@ -42,7 +42,7 @@ def measure(plan: Plan) -> list[Figure]:
 
 
 def _recording(plan: Plan, library: Library, home: Path) -> Figure:
-    epochs = plan.times(3, 1)
+    epochs = plan.times(2, 1)
     config, tuner = adam_config("mnist_mlp", epochs=epochs), Tuner()
 
     def alone() -> float:
@@ -59,7 +59,7 @@ def _recording(plan: Plan, library: Library, home: Path) -> Figure:
                 raise RuntimeError(recorder.problem)
             return seconds / (epochs * STEPS)
 
-        pairs = alternate(recorded, alone, pairs=plan.times(8, 2))
+        pairs = alternate(recorded, alone, pairs=plan.times(12, 2))
     return epoch_figure(
         "history: epoch of mnist_mlp, recorded",
         pairs,

@@ -20,7 +20,7 @@ from tests.bench.figure import Baseline, Figure, Plan, Target
 from tests.bench.training import adam_config, epoch_figure
 from tests.bench.turns import learnscope, take_turns
 
-TURN = 215  # steps, two of which make an epoch: there are several snapshots in each
+TURN = 86  # steps, five of which make an epoch: there are several snapshots in each
 AT_MOST = Target("value", "at most", 100.0)  # ms
 
 
@@ -28,7 +28,7 @@ def rewind_figures(plan: Plan, library: Library) -> list[Figure]:
     config, tuner, snapshots = adam_config("lenet5"), Tuner(), Snapshots()
     ours = learnscope(config, library, tuner=tuner, snapshots=snapshots)
     theirs = learnscope(config, library, tuner=tuner)
-    pairs = take_turns(ours, theirs, steps=plan.times(TURN, 43), pairs=plan.times(8, 2))
+    pairs = take_turns(ours, theirs, steps=plan.times(TURN, 43), pairs=plan.times(20, 2))
     kept = [tick.step for tick in snapshots.ticks]
     choose = random.Random(0)
     digits = _dataset(library, config).test
@@ -47,6 +47,7 @@ def rewind_figures(plan: Plan, library: Library) -> list[Figure]:
     )
     gaps = [(step, later) for step, later in pairwise(kept) if later - step > 1]
     gaps = choose.sample(gaps, min(len(gaps), plan.times(10, 3)))
+    spent = snapshots.spent / (kept[-1] * pairs.our_median)
     figures = [
         epoch_figure(
             "rewind: epoch of lenet5 with snapshots kept",
@@ -54,7 +55,7 @@ def rewind_figures(plan: Plan, library: Library) -> list[Figure]:
             Baseline("the same run, nothing kept", 0.0),
             at_least=0.97,
             note=f"steps alone, in turns of {plan.times(TURN, 43)}; {len(kept)} snapshots, "
-            f"{snapshots.spacing} steps apart; both {ours.label}",
+            f"{snapshots.spacing} steps apart, took {spent:.1%} of the time by the run's own clock; both {ours.label}",
         ),
         Figure(
             name="rewind: size of a snapshot of lenet5",
