@@ -342,7 +342,7 @@ class Course:
             self._base_rate = change.value  # follow_schedule hands it to the optimizer
         else:
             set_hyperparameter(optimizer, change.name, change.value)
-        yield self._intervened(change, change.name, f"{old_value:g}", f"{change.value:g}")
+        yield self._intervened(change, change.name, _exact(old_value), _exact(change.value))
 
     def _intervened(self, change: Change | ScheduleChange, name: str, old: str, new: str) -> Intervened:
         self._interventions.append(Intervened(self.step, name, old, new))
@@ -551,3 +551,9 @@ class Course:
 
 def _finite(loss: float) -> float | None:
     return loss if math.isfinite(loss) else None
+
+
+def _exact(value: float) -> str:
+    """As short as it can be read back without loss: `3` and `0.001`, and all digits where they count."""
+    short = f"{value:g}"
+    return short if float(short) == value else repr(float(value))

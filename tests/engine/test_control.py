@@ -425,3 +425,14 @@ def waits_alternate(events: list[Event]) -> bool:
     """Every pause is followed by its end, but for the last one."""
     waits: Iterator[Event] = (event for event in events if isinstance(event, Paused | Resumed))
     return all(isinstance(event, Resumed if place % 2 else Paused) for place, event in enumerate(waits))
+
+
+def test_changes_are_told_with_all_their_digits() -> None:
+    exact = 0.1 / 3
+    events = drive(
+        {"training__epochs": 1, "optimizer__learning_rate": 0.1},
+        {2: lambda control: control.change(Change("learning_rate", exact))},
+    )
+    [intervened] = of_kind(events, Intervened)
+    assert intervened.old == "0.1"
+    assert float(intervened.new) == exact
