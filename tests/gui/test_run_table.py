@@ -89,6 +89,8 @@ def panel(qtbot: QtBot) -> HistoryPanel:
     with qtbot.waitExposed(made):
         made.show()
     made.set_runs(RUNS, texts(RUNS))
+    made.activateWindow()  # a list's editors live as long as they have the keyboard
+    qtbot.waitUntil(made.isActiveWindow)
     return made
 
 
