@@ -5,6 +5,7 @@ from __future__ import annotations
 from PySide6.QtCore import (
     QAbstractItemModel,
     QItemSelection,
+    QItemSelectionModel,
     QItemSelectionRange,
     QModelIndex,
     QPersistentModelIndex,
@@ -109,8 +110,10 @@ class RunTable(QTableView):
         """Select this run alone, and bring it into view."""
         row = self._model.row_of(run)
         if row is not None:
-            self.selectRow(row)
-            self.scrollTo(self._model.index(row, PLACES["name"]))
+            index, flags = self._model.index(row, PLACES["name"]), QItemSelectionModel.SelectionFlag
+            # Not selectRow, which would extend or toggle while Shift or Ctrl is held.
+            self.selectionModel().setCurrentIndex(index, flags.ClearAndSelect | flags.Rows)
+            self.scrollTo(index)
 
     def _keep(self) -> None:
         current = self.currentIndex()
