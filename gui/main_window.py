@@ -278,9 +278,9 @@ class MainWindow(QMainWindow):
         bridge.torch_ready.connect(self._follow_setup)
         bridge.preview_progressed.connect(self.dataset_view.set_loading)
         bridge.preview_ready.connect(self.dataset_view.set_preview)
-        bridge.preview_failed.connect(lambda error: self.dataset_view.set_error(_sentence(error)))
+        bridge.preview_failed.connect(lambda error: self.dataset_view.set_error(error.sentence))
         bridge.described.connect(self._on_described)
-        bridge.description_failed.connect(lambda error: self.layer_view.set_message(_sentence(error)))
+        bridge.description_failed.connect(lambda error: self.layer_view.set_message(error.sentence))
         bridge.network_changed.connect(self._on_network)
         bridge.predicted.connect(self._on_predicted)
         bridge.filters_read.connect(self._on_filters)
@@ -340,7 +340,7 @@ class MainWindow(QMainWindow):
     def _on_refused(self, error: InputError) -> None:
         """A mistake in the set-up keeps a run from beginning."""
         self.setup.show_error(error)
-        self.say(_sentence(error))
+        self.say(error.sentence)
 
     def _launch(
         self, config: RunConfig, *, provenance: Provenance, steps: int | None = None, checkpoints: Path | None = None
@@ -445,7 +445,7 @@ class MainWindow(QMainWindow):
         try:
             config = self.setup.config()
         except InputError as error:
-            self.layer_view.set_message(_sentence(error))
+            self.layer_view.set_message(error.sentence)
             return
         self.schedule_view.set_config(config)
         self.tools.refresh()
@@ -597,7 +597,7 @@ class MainWindow(QMainWindow):
         try:
             self.setup.set_config(load_config(path))
         except InputError as error:
-            self.say(_sentence(error))
+            self.say(error.sentence)
 
     def _set_budget(self, share: float) -> None:
         self.budget.share = share
@@ -704,8 +704,3 @@ class MainWindow(QMainWindow):
             event.ignore()
             return
         event.accept()
-
-
-def _sentence(error: InputError) -> str:
-    text = error.problem + (f"; {error.accepted}" if error.accepted else "")
-    return text[:1].upper() + text[1:] + "."

@@ -40,16 +40,24 @@ class WindowBench:
         self._canvas = canvas
         self._state = run_state
         self._say = say
+        self._config: RunConfig | None = None  # what is set up while a run goes on, when panels ask ten times a second
+        setup.config_changed.connect(self._forget)
 
     @property
     def run_state(self) -> RunState:
         return self._state
 
+    def _forget(self) -> None:
+        self._config = None
+
     def config(self) -> RunConfig | None:
+        if self._config is not None and self._bridge.running:
+            return self._config
         try:
-            return self._setup.config()
+            self._config = self._setup.config()
         except InputError:
-            return None
+            self._config = None
+        return self._config
 
     def drawing(self) -> np.ndarray | None:
         return self._canvas.drawing()

@@ -157,7 +157,7 @@ class DigitCanvas(QWidget):
         try:
             image, name = read_picture(Path(path)), Path(path).name
         except InputError as error:
-            self._reject(_sentence(error))
+            self._reject(error.sentence)
             return
         self._put(image, name=name)
 
@@ -327,7 +327,7 @@ class DigitCanvas(QWidget):
         try:
             pixels = canvas_pixels(image, channels=self._drawing.channels, strokes=self._drawable, name=name)
         except InputError as error:
-            self._reject(_sentence(error))
+            self._reject(error.sentence)
             return
         self._drawing.put_picture(pixels)
         self._changed()
@@ -406,7 +406,3 @@ class DigitCanvas(QWidget):
         self.setCursor(
             canvas_paint.brush_cursor(diameter=diameter, density=density, theme=self._theme, erasing=self._eraser)
         )
-
-
-def _sentence(error: InputError) -> str:
-    return error.problem + (f"; {error.accepted}" if error.accepted else "") + "."
