@@ -11,9 +11,10 @@ import sys
 from pathlib import Path
 
 SPINS = "10000"  # rounds that an OpenMP thread waits awake for the others; the default is some ten million
-_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # from malloc.h
+_M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_THRESHOLD = -1, -2, -3  # from malloc.h
 _OWN_MAPPING = 32 * 2**20  # bytes from which on a block comes from the system directly; glibc accepts no more
 _KEPT = 256 * 2**20  # bytes that may lie free at an arena's end
+_PADDING = 128 * 2**20  # address space taken ahead; above 64 MiB, an empty heap of a thread's arena is never unmapped
 
 
 def share_cores() -> None:
@@ -41,6 +42,7 @@ def keep_memory() -> None:
     if mallopt is not None:
         mallopt(_M_MMAP_THRESHOLD, _OWN_MAPPING)
         mallopt(_M_TRIM_THRESHOLD, _KEPT)
+        mallopt(_M_TOP_PAD, _PADDING)
 
 
 def load_libraries() -> None:
