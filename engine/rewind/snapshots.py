@@ -21,8 +21,8 @@ Mark = Literal["first", "last", "best", "epoch", "intervention"]
 """Why a snapshot is a keyframe: `best` is the epoch's end with the lowest loss so far of those a run goes by."""
 
 BUDGET = 256 * 2**20  # bytes
-SHARE = 0.015  # of the time spent training that taking snapshots may cost
-ALLOWANCE = 0.05  # s that it may cost beyond that, so that short runs are kept step by step
+SHARE = 0.005  # of the time spent training that taking snapshots may cost
+ALLOWANCE = 0.02  # s that it may cost beyond that, so that short runs are kept step by step
 MOST = 1_000  # snapshots
 _FRAME = 8_192  # bytes of a snapshot beside its tensors' own
 _COSTS = 5  # last costs whose median is taken
