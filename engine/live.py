@@ -120,6 +120,13 @@ class LiveNetwork:
         with torch.inference_mode():
             return self._loss.predict(network(inputs)).cpu()
 
+    def probabilities(self, outputs: Tensor) -> Tensor:
+        """What outputs (N, K) of the network mean: float32 (N, classes), rows in 0 … 1 with the sum 1.
+
+        In regression the outputs themselves are the answer, and are given back.
+        """
+        return self._loss.probabilities(outputs) if self.info.classes else outputs
+
     def copy(self) -> nn.Module:
         """A network of its own with the weights and buffers of one moment, in evaluation mode, without gradients."""
         with self._lock:
