@@ -141,7 +141,12 @@ class MainWindow(QMainWindow):
             )
         }
         self.bench = WindowBench(
-            bridge=self.bridge, setup=self.setup, canvas=self.canvas, run_state=self.run_state, say=self.say
+            bridge=self.bridge,
+            setup=self.setup,
+            canvas=self.canvas,
+            run_state=self.run_state,
+            weights_step=lambda: self.history.weights_step,
+            say=self.say,
         )
         self.tools = ToolDocks(self, self.bench, theme)
         self.history.set_tools(self.tools)
@@ -536,8 +541,7 @@ class MainWindow(QMainWindow):
         self._answer = None
         if self.canvas.drawing() is not None:
             self.canvas.set_answer(sample, probabilities)
-            step = (self.history.weights_step or self.run_state.step) if self.bridge.trained else 0
-            step = step if self.bridge.rewound_to is None else self.bridge.rewound_to
+            step = self.bench.step()
             self.canvas.set_author(f"Network at step {numbers.count(step)}" if step else "Untrained network")
 
     def show_sample(self) -> None:

@@ -24,7 +24,11 @@ T = TypeVar("T")
 
 
 class WindowBench:
-    """The `Workbench` made of the window's parts."""
+    """The `Workbench` made of the window's parts.
+
+    Args:
+        weights_step: after which step the weights of a run of the history were, None where they are its newest.
+    """
 
     def __init__(
         self,
@@ -33,12 +37,14 @@ class WindowBench:
         setup: SetupPanel,
         canvas: CanvasPanel,
         run_state: RunState,
+        weights_step: Callable[[], int | None],
         say: Callable[[str], None],
     ) -> None:
         self._bridge = bridge
         self._setup = setup
         self._canvas = canvas
         self._state = run_state
+        self._weights_step = weights_step
         self._say = say
         self._config: RunConfig | None = None  # what is set up while a run goes on, when panels ask ten times a second
         setup.config_changed.connect(self._forget)
@@ -74,6 +80,11 @@ class WindowBench:
 
     def live(self) -> LiveNetwork | None:
         return self._bridge.live()
+
+    def step(self) -> int | None:
+        if self._bridge.rewound_to is not None:
+            return self._bridge.rewound_to
+        return (self._weights_step() or self._state.step) if self._bridge.trained else None
 
     def dataset(self, config: RunConfig) -> Dataset:
         return self._bridge.dataset(config.dataset)

@@ -51,6 +51,12 @@ class Workbench(Protocol):
     def live(self) -> LiveNetwork | None:
         """The network of this moment: the run's, or the untrained one of the set-up. None before torch is there."""
 
+    def step(self) -> int | None:
+        """After which step of the run the network is that `live` gives: its latest, or the one gone back to.
+
+        None where it is untrained. While the run goes on, as far as the window knows.
+        """
+
     def dataset(self, config: RunConfig) -> Dataset:
         """The dataset of `config`, from memory where it is. To be called within a job. Raises InputError."""
 

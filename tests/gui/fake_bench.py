@@ -31,6 +31,7 @@ class FakeBench:
         self.current: RunConfig | None = config or make_config()
         self.drawn: np.ndarray | None = None
         self.network: LiveNetwork | None = None
+        self.network_step: int | None = None
         self.data: Dataset | None = None
         self.specimen: Specimen | str = "There is nothing to examine."
         self.store: RunStore | None = None
@@ -79,6 +80,9 @@ class FakeBench:
 
     def live(self) -> LiveNetwork | None:
         return self.network
+
+    def step(self) -> int | None:
+        return self.network_step
 
     def dataset(self, config: RunConfig) -> Dataset:
         if self.data is None:
