@@ -16,6 +16,7 @@ Ints = NDArray[np.int64]
 SMOOTHING = (0.0, 0.5, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.998, 0.999)  # weights of the past
 CAPACITY = 4096  # buckets
 _CHUNK = 1024  # values smoothed at once
+_FEW = 16  # values, about as many as arrive between two redraws
 
 PATIENCE = 64  # additions that wait at most until a deferred series takes them in
 
@@ -51,12 +52,17 @@ class Smoother:
     def __init__(self, weights: tuple[float, ...]) -> None:
         self._weights = np.array(weights, dtype=np.float64)[:, None]  # (L, 1)
         self._decay = self._weights ** np.arange(1, _CHUNK + 1)  # (L, chunk): what is left of the past
+        after = np.subtract.outer(np.arange(_FEW), np.arange(_FEW))  # (n, k): how many values came after the k-th
+        shares = (1.0 - self._weights[:, None]) * self._weights[:, None] ** np.maximum(after, 0)
+        self._shares = np.where(after >= 0, shares, 0.0)  # (L, few, few): each value's part in each sum
         self._sums = np.zeros_like(self._weights)
         self._count = 0
 
     def extend(self, values: Floats) -> Floats:
         """Take in `values` (n,); the averages after each of them (n, L), NaN before the first finite one."""
         finite = np.isfinite(values)
+        if self._count and len(values) <= _FEW and finite.all():
+            return self._scan_few(values).T
         before = self._current()
         kept = values[finite]
         chunks = [self._scan(kept[start : start + _CHUNK]) for start in range(0, len(kept), _CHUNK)]
@@ -67,6 +73,17 @@ class Smoother:
         if not self._count:
             return np.full_like(self._sums, np.nan)
         return np.asarray(self._sums / (1.0 - self._weights**self._count))
+
+    def _scan_few(self, values: Floats) -> Floats:
+        """As `_scan`, in a few operations on small arrays."""
+        n = len(values)
+        decay = self._decay[:, :n]
+        with np.errstate(over="ignore", invalid="ignore", under="ignore"):
+            sums = (self._shares[:, :n, :n] * values).sum(axis=2) + decay * self._sums
+            averages = sums / (1.0 - decay * self._weights**self._count)
+        self._sums = sums[:, -1:].copy()
+        self._count += n
+        return np.asarray(averages)
 
     def _scan(self, values: Floats) -> Floats:
         # Prefix sums by doubling: log₂ n vector operations. A matrix product would wake the BLAS library's threads,

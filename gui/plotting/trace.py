@@ -7,7 +7,9 @@ lines 0.15 ms where Qt's stroker takes 7 ms for a two-pixel pen. So no pen is wi
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 import numpy as np
@@ -76,6 +78,7 @@ class TraceItem(pyqtgraph.PlotCurveItem):  # type: ignore[misc]  # pyqtgraph has
         self._markers = QPainterPath()  # as the line's path: in pixels from the view box's upper left corner
         self._marker_pen, self._marker_brush = QPen(), QColor()
         self._fill: QColor | None = None
+        self._whole = True  # it cannot be drawn in parts
 
     def set_style(self, trace: Trace, theme: Theme) -> None:
         color, ground = QColor(trace.color) if trace.color else theme.color(trace.role), theme.color("panel")
@@ -126,7 +129,10 @@ class TraceItem(pyqtgraph.PlotCurveItem):  # type: ignore[misc]  # pyqtgraph has
             self._bounds = bounds
         self._pixel = pixel, window.y.span / window.height
         self._markers = self._marked(x, y, trace.style) if trace.style in ("dashed", "dotted") else QPainterPath()
-        self.setData(x, y, connect="finite" if gaps else "all")
+        # What setData would do, without the signals to those who would fit ranges to the data.
+        self.xData, self.yData, self.path = x, y, None
+        self.opts["connect"] = "finite" if gaps else "all"
+        self._whole = gaps or bool(trace.dashes) or trace.style not in ("band", "line")
         kept = _common(before, (x, y))
         if kept == len(x) == len(before[0] if before[0] is not None else ()):
             return None
@@ -162,30 +168,47 @@ class TraceItem(pyqtgraph.PlotCurveItem):  # type: ignore[misc]  # pyqtgraph has
     def informViewBoundsChanged(self) -> None:
         """Nothing: no range is automatic."""
 
-    def paint(self, painter: QPainter, option: QStyleOptionGraphicsItem, widget: QWidget | None = None) -> None:
+    def paint(self, painter: QPainter, option: QStyleOptionGraphicsItem, widget: QWidget | None = None) -> None:  # noqa: ARG002
         painter.translate(self._bounds.left(), self._bounds.bottom())
         painter.scale(self._pixel[0], -self._pixel[1])
-        if not self.opts["antialias"]:
-            super().paint(painter, option, widget)
-            return
-        density = painter.device().devicePixelRatioF()
+        self.draw(painter)
+
+    def draw(self, painter: QPainter, *, start: float = -math.inf) -> None:
+        """Draw it where the painter counts pixels from the view box's upper left corner.
+
+        Args:
+            start: the pixel column from which on it is to be seen; what lies before may be left out.
+        """
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing, bool(self.opts["antialias"]))
         if self._fill is not None:
-            painter.setRenderHint(QPainter.RenderHint.Antialiasing, True)
             painter.fillPath(self.getPath(), self._fill)
             return
+        line = self._stroke(painter, start)
+        if not self.opts["antialias"]:
+            painter.setPen(self.opts["pen"])
+            line()
+            return
+        density = painter.device().devicePixelRatioF()
         lines = round(WIDTH * density)
-        path = self.getPath()
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing, True)
         painter.setPen(_denser(self.opts["pen"], density))
         painter.translate(0, -0.5 * (lines - 1) / density)
         for _ in range(lines):
-            painter.drawPath(path)
+            line()
             painter.translate(0, 1 / density)
         if not self._markers.isEmpty():
             painter.translate(0, -0.5 * (lines + 1) / density)
             painter.setPen(self._marker_pen)
             painter.setBrush(self._marker_brush)
             painter.drawPath(self._markers)
+
+    def _stroke(self, painter: QPainter, start: float) -> Callable[[], None]:
+        """What draws the line, or of one that can be drawn in parts, its end."""
+        if self._whole or start == -math.inf or len(self.xData) < 2:
+            return partial(painter.drawPath, self.getPath())
+        x, y = self.xData, self.yData
+        first = max(int(x.searchsorted(self._bounds.left() + start * self._pixel[0])) - 2, 0)
+        points = pyqtgraph.functions.arrayToQPolygonF(*self._pixels(x[first:], y[first:]))
+        return partial(painter.drawPolyline, points)
 
 
 def _common(before: tuple[Floats | None, Floats | None], now: tuple[Floats, Floats]) -> int:

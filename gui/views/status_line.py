@@ -95,8 +95,7 @@ class StatusLine(QWidget):
         )
 
     def follow(self, state: RunState, *, cost: float | None, note: str = "") -> None:
-        """As `refresh`, but figures stay long enough to be read."""
-        self._progress.set_share(_share(state))
+        """As `refresh`, but figures stay long enough to be read, and what they stand on is painted as seldom."""
         if not self._last.isValid() or self._last.elapsed() >= READABLE:
             self.refresh(state, cost=cost, note=note)
 

@@ -663,3 +663,27 @@ def test_a_fitted_range_stays_while_it_fits() -> None:
     assert fitted(first, 0.05, 2.2, log=False) == first
     assert fitted(first, 0.05, 0.4, log=False).high < 0.6
     assert fitted(first, 0.05, 9.0, log=False).high >= 9
+
+
+def test_what_a_run_adds_is_painted_as_the_whole_would_be(view: CurvesView, state: RunState) -> None:
+    rng = np.random.default_rng(0)
+    values = 2.0 / np.arange(1, 701) ** 0.3 + 0.2 * rng.random(700)
+    show(view, state, started(), FIRST, *steps(1, 690, lambda i: float(values[i - 1])))
+    show(view, state, *steps(691, 700, lambda i: float(values[i - 1])))
+    for name in ("loss", "accuracy"):
+        viewport = plot(view, name).viewport()
+        whole = viewport.grab().toImage()
+        area = plot(view, name).area.toAlignedRect()
+        for left in (0, 120, 300, area.width() - 30):
+            part = area.adjusted(left, 0, 0, 0)
+            painted, expected = pixels(viewport.grab(part).toImage()), pixels(whole.copy(part))
+            off = np.abs(painted - expected).max(axis=2)
+            assert np.count_nonzero(off) < 0.001 * off.size, f"{name} from column {left}"  # a few steep ones, rounded
+            assert off[:, :4].mean() < 0.5, f"{name}: the line is cut off at column {left}"
+
+
+def pixels(image: QImage) -> np.ndarray:
+    """(H, W, 3) colours."""
+    image = image.convertToFormat(QImage.Format.Format_RGB32)
+    rows = np.frombuffer(image.constBits(), np.uint8).reshape(image.height(), image.width(), 4)
+    return rows[:, :, :3].astype(int)
