@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import torch
 from torch import Tensor
 
+from engine.catalog import Params
 from engine.checkpoint import Checkpoint, caution, restore, take_checkpoint
 from engine.checkpoint_file import refused
 from engine.checkpoint_folder import LATEST
@@ -334,7 +335,7 @@ class Course:
             old = self._schedule.name
             params = SCHEDULES[change.name].resolve(change.params, part="schedule")
             self._set_schedule(Choice(name=change.name, params=params))
-            yield self._intervened(change, "schedule", old, change.name)
+            yield self._intervened(change, "schedule", old, change.name, params)
             return
         optimizer = self._ready.optimizer
         old_value = self._base_rate if change.name == "learning_rate" else hyperparameter(optimizer, change.name)
@@ -344,8 +345,10 @@ class Course:
             set_hyperparameter(optimizer, change.name, change.value)
         yield self._intervened(change, change.name, _exact(old_value), _exact(change.value))
 
-    def _intervened(self, change: Change | ScheduleChange, name: str, old: str, new: str) -> Intervened:
-        self._interventions.append(Intervened(self.step, name, old, new))
+    def _intervened(
+        self, change: Change | ScheduleChange, name: str, old: str, new: str, params: Params | None = None
+    ) -> Intervened:
+        self._interventions.append(Intervened(self.step, name, old, new, params or {}))
         if self._snapshots is not None:
             self._snapshots.record(self.step, change)
             self._keep("intervention")

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Literal
+
+from engine.catalog import ParamValue
 
 StopReason = Literal["completed", "stopped", "early_stopping"]
 CheckpointKind = Literal["latest", "best", "copy"]
@@ -97,12 +100,17 @@ class EpochFinished:
 
 @dataclass(frozen=True, slots=True)
 class Intervened:
-    """A setting was changed during the run, effective from the step after `step`."""
+    """A setting was changed during the run, effective from the step after `step`.
+
+    `old` and `new` are numbers with all their digits, or the names of schedules; `params` are all settings of the new
+    schedule, empty where it has none or an older version kept none.
+    """
 
     step: int
     name: str
     old: str
     new: str
+    params: Mapping[str, ParamValue] = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +181,7 @@ Event = (
     | CheckpointFailed
 )
 
-_OF_SOME_RUNS = ("tracked", "parameters", "gradients", "resumed_from", "caution", "parent", "parent_step")
+_OF_SOME_RUNS = ("tracked", "parameters", "gradients", "resumed_from", "caution", "parent", "parent_step", "params")
 
 _TYPES: dict[type, str] = {
     Preparing: "preparing",

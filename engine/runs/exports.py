@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from datetime import UTC, datetime
 
-from engine.events import EpochFinished
+from engine.events import EpochFinished, Intervened
 from engine.runs.run_record import RunRecord, RunSummary
 
 _STEP_COLUMNS = ("step", "epoch", "loss", "learning_rate", "seconds", "accuracy")
@@ -37,7 +37,7 @@ def time_as_text(seconds: float | None) -> str | None:
 
 def summary_as_json(summary: RunSummary) -> dict[str, object]:
     """As JSON takes it; times as text."""
-    known = {name: _plain(value) for name, value in asdict(summary).items()}
+    known = {name: _plain(value) for name, value in summary._asdict().items()}
     return {**known, "began": time_as_text(summary.began), "deleted": time_as_text(summary.deleted)}
 
 
@@ -48,7 +48,7 @@ def record_as_json(record: RunRecord) -> dict[str, object]:
         "versions": dict(record.versions),
         "started": None if record.started is None else _plain(asdict(record.started)),
         "ending": None if record.ending is None else _plain(asdict(record.ending)),
-        "interventions": [_plain(asdict(event)) for event in record.interventions],
+        "interventions": [_intervention(event) for event in record.interventions],
         "evaluations": [_plain(asdict(event)) for event in record.evaluations()],
         "config": _json_or_text(record.config_json),
     }
@@ -86,6 +86,11 @@ def csv_of_evaluations(record: RunRecord) -> Iterator[str]:
     for event in record.evaluations():
         known = asdict(event) if isinstance(event, EpochFinished) else {**asdict(event), "epoch": 0}
         yield _lines([[_cell(known.get(name)) for name in _EVALUATION_COLUMNS]])
+
+
+def _intervention(event: Intervened) -> dict[str, object]:
+    told = {name: _plain(value) for name, value in asdict(event).items()}
+    return told if event.params else {name: value for name, value in told.items() if name != "params"}
 
 
 def _lines(rows: Iterable[Iterable[object]]) -> str:

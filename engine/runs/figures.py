@@ -103,22 +103,24 @@ class Figures:
 
 
 def _evaluation(row: Sequence[object]) -> Evaluated | EpochFinished:
-    step, epoch, train_loss, test_loss, test_accuracy, validation_loss, validation_accuracy, rate, seconds = row
+    step, epoch, *figures = row
     if not isinstance(step, int) or not isinstance(epoch, int):
         raise TypeError("a step that is no number")
-    test = _number(test_loss), _maybe(test_accuracy), _maybe(validation_loss), _maybe(validation_accuracy)
+    train_loss, loss, accuracy, validation_loss, validation_accuracy, rate, seconds = map(_number, figures)
+    if loss is None or seconds is None:
+        raise TypeError("a figure that is missing")
     if not epoch:
-        return Evaluated(step, *test, _number(seconds))
-    return EpochFinished(epoch, step, _number(train_loss), *test, _number(rate), _number(seconds))
+        return Evaluated(step, loss, accuracy, validation_loss, validation_accuracy, seconds)
+    if train_loss is None or rate is None:
+        raise TypeError("a figure that is missing")
+    return EpochFinished(epoch, step, train_loss, loss, accuracy, validation_loss, validation_accuracy, rate, seconds)
 
 
-def _number(value: object) -> float:
-    if isinstance(value, int | float):
+def _number(value: object) -> float | None:
+    if value is None or type(value) is float:
+        return value
+    if isinstance(value, int):
         return float(value)
     if value == _NAN:
         return math.nan
     raise TypeError("a figure that is no number")
-
-
-def _maybe(value: object) -> float | None:
-    return None if value is None else _number(value)

@@ -61,7 +61,9 @@ class RunQuery:
         for word in self.text.casefold().split():
             conditions.append("instr(search, ?)")
             parameters.append(word.encode(errors="replace").decode())
-        order = f"{self.sort} IS NULL, {self.sort} COLLATE NOCASE {'DESC' if self.descending else 'ASC'}, id DESC"
+        way = "DESC" if self.descending else "ASC"
+        # By number the rows come as they lie: a page of them touches no other.
+        order = f"id {way}" if self.sort == "id" else f"{self.sort} IS NULL, {self.sort} COLLATE NOCASE {way}, id DESC"
         statement = f"SELECT {', '.join(SUMMARY_COLUMNS)} FROM runs WHERE {' AND '.join(conditions)} ORDER BY {order}"
         parameters += [-1 if self.limit is None else self.limit, self.offset]
         return f"{statement} LIMIT ? OFFSET ?", parameters

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
+from functools import lru_cache
 from itertools import islice
-from typing import Any, Literal, NamedTuple, Protocol
+from types import NoneType
+from typing import Literal, NamedTuple, Protocol, get_type_hints
 
 from engine.config import RunConfig, config_from_json
 from engine.events import EpochFinished, Evaluated, Event, Failed, Finished, Intervened, Started
@@ -24,9 +26,8 @@ class Branch(NamedTuple):
     step: int
 
 
-@dataclass(frozen=True, slots=True)
-class RunSummary:
-    """A run in one line.
+class RunSummary(NamedTuple):
+    """A run in one line. A tuple, of which ten thousand are made in an instant.
 
     Attributes:
         id: from 1, never given twice.
@@ -97,7 +98,7 @@ class RunSummary:
         return self.name or f"{self.network} on {self.dataset}"
 
 
-SUMMARY_COLUMNS = tuple(column.name for column in fields(RunSummary) if column.name != "tags")
+SUMMARY_COLUMNS = tuple(name for name in RunSummary._fields if name != "tags")
 
 
 def _text(value: object) -> str:
@@ -116,23 +117,32 @@ def _status(value: object) -> object:
     return value if value in STATUSES else "interrupted"
 
 
-# By the annotations above. A damaged file may hold anything anywhere.
-_READ: Mapping[str, Callable[[object], object]] = {
-    "str": _text,
-    "int": _whole,
-    "float": _real,
-    "int | None": lambda value: value if isinstance(value, int) else None,
-    "float | None": lambda value: float(value) if isinstance(value, int | float) else None,
-    "RunStatus": _status,
+# By the annotations above: the types as which SQLite gives what is sound, and how anything else is read. A damaged file
+# may hold anything anywhere.
+_READ: Mapping[object, tuple[tuple[type, ...], Callable[[object], object]]] = {
+    str: ((str,), _text),
+    int: ((int,), _whole),
+    float: ((float,), _real),
+    int | None: ((int, NoneType), lambda value: value if isinstance(value, int) else None),
+    float | None: ((float, NoneType), lambda value: float(value) if isinstance(value, int | float) else None),
+    RunStatus: ((str,), _status),
 }
-_READERS = tuple(_READ[str(column.type)] for column in fields(RunSummary) if column.name != "tags")
+_HINTS = get_type_hints(RunSummary)
+_COLUMNS = tuple(_READ[_HINTS[name]] for name in SUMMARY_COLUMNS)
+_STATUS = SUMMARY_COLUMNS.index("status")
 
 
 def summary_of(row: tuple[object, ...], tags: tuple[str, ...]) -> RunSummary:
     """A row of SUMMARY_COLUMNS as a summary. What is of another type than it should be counts as missing."""
-    values: list[Any] = [read(value) for read, value in zip(_READERS, row, strict=True)]
-    values.append(tags)
-    return RunSummary(*values)
+    if not (_are_sound(tuple(map(type, row))) and row[_STATUS] in STATUSES):
+        row = tuple(read(value) for (_, read), value in zip(_COLUMNS, row, strict=True))
+    return RunSummary._make((*row, tags))
+
+
+@lru_cache(maxsize=256)
+def _are_sound(types: tuple[type, ...]) -> bool:
+    """Whether a row of values of these types is a summary as it stands. Nearly all rows have one of a few patterns."""
+    return all(found in known for found, (known, _) in zip(types, _COLUMNS, strict=True))
 
 
 class RunFigures(Protocol):
@@ -196,11 +206,16 @@ class RunRecord:
         if self.started is not None:
             yield self.started
         yield from self._course(limit)
-        if self.ending is not None:
-            yield self.ending
-        elif self.summary.status == "interrupted":
-            step, why = self.summary.step, self.summary.message
-            yield Failed("error", why or f"The program ended while this run went on, after step {step:,}.", step)
+        if self.last_word is not None:
+            yield self.last_word
+
+    @property
+    def last_word(self) -> Finished | Failed | None:
+        """How the run ended; of one that was interrupted, that it was; None where it still runs."""
+        if self.ending is not None or self.summary.status != "interrupted":
+            return self.ending
+        step, why = self.summary.step, self.summary.message
+        return Failed("error", why or f"The program ended while this run went on, after step {step:,}.", step)
 
     def _course(self, limit: int) -> Iterator[Event]:
         table = self.steps(limit)

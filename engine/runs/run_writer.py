@@ -166,8 +166,8 @@ class RunWriter:
         for event in events:
             self._changes += 1
             self._db.execute(
-                "INSERT INTO interventions VALUES (?, ?, ?, ?, ?, ?)",
-                (self._run, self._changes, event.step, event.name, event.old, event.new),
+                "INSERT INTO interventions (run, number, step, name, old, new, params) VALUES (?, ?, ?, ?, ?, ?, ?)",
+                (self._run, self._changes, event.step, event.name, event.old, event.new, _params(event)),
             )
 
     # Steps.
@@ -247,6 +247,10 @@ class RunWriter:
 
 def _sound(value: float | None) -> float | None:
     return value if value is not None and math.isfinite(value) else None
+
+
+def _params(event: Intervened) -> str:
+    return json.dumps(dict(event.params), ensure_ascii=False) if event.params else ""
 
 
 def _json(event: Event) -> str:

@@ -132,8 +132,13 @@ def _create(db: sqlite3.Connection) -> None:
     run_statements(db, _FIRST)
 
 
+def _keep_settings(db: sqlite3.Connection) -> None:
+    """Of a schedule that was changed during a run, all settings, as JSON; empty where an older version kept none."""
+    db.execute("ALTER TABLE interventions ADD COLUMN params TEXT NOT NULL DEFAULT ''")
+
+
 # The one with the index n makes version n + 1 of version n; version 0 is an empty file.
-MIGRATIONS: Sequence[Migration] = (_create,)
+MIGRATIONS: Sequence[Migration] = (_create, _keep_settings)
 
 
 def version_of(db: sqlite3.Connection) -> int:

@@ -155,8 +155,10 @@ class RunStore:
         query = query or RunQuery()
         self._mark_interrupted()
         rows = self._rows(*query.statement())
+        numbers = [row[0] for row in rows]
+        ends = (min(numbers, default=0), max(numbers, default=0))
         tags: dict[object, list[str]] = {}
-        for run_id, tag in self._rows("SELECT run, tag FROM tags ORDER BY run, tag"):
+        for run_id, tag in self._rows("SELECT run, tag FROM tags WHERE run BETWEEN ? AND ? ORDER BY run, tag", ends):
             tags.setdefault(run_id, []).append(tag)
         return [summary_of(row, tuple(tags.get(row[0], ()))) for row in rows]
 
@@ -168,7 +170,8 @@ class RunStore:
         if not rows or not isinstance(rows[0][0], str):
             raise damaged(run_id, "its set-up is missing")
         config, made_with, started, ending = rows[0]
-        changes = self._rows("SELECT step, name, old, new FROM interventions WHERE run = ? ORDER BY number", (run_id,))
+        asked = "SELECT step, name, old, new, params FROM interventions WHERE run = ? ORDER BY number"
+        changes = self._rows(asked, (run_id,))
         return RunRecord(
             summary=summary,
             config_json=config,
@@ -357,9 +360,12 @@ def _read(kind: Any, run_id: int, text: object) -> Any:
 
 
 def _intervention(run_id: int, row: Row) -> Intervened:
-    step, name, old, new = row
+    step, name, old, new, params = row
+    told = {"step": step, "name": name, "old": old, "new": new}
     try:
-        found: Intervened = _adapter(Intervened).validate_python({"step": step, "name": name, "old": old, "new": new})
-    except ValidationError:
+        if params:
+            told["params"] = json.loads(params)
+        found: Intervened = _adapter(Intervened).validate_python(told)
+    except (ValidationError, ValueError, TypeError, RecursionError):
         raise damaged(run_id, "its interventions cannot be read") from None
     return found

@@ -17,8 +17,9 @@ from engine.schedules import SCHEDULES
 def interventions_of(config: RunConfig, told: Iterable[Intervened | Recorded]) -> tuple[Recorded, ...]:
     """The same, checked, in the order of their steps.
 
-    The text of an `Intervened` event holds a number as it was printed, and a schedule's name without its settings:
-    those are then the set-up's own where it has that schedule, else its defaults. A `Recorded` change is exact.
+    An `Intervened` event of an older version holds a number with six digits, and a schedule's name without its
+    settings: those are then the set-up's own where it has that schedule, else its defaults. A `Recorded` change is
+    exact.
 
     Raises InputError for settings that cannot be changed in a run of `config`, and for values that are not accepted.
     """
@@ -29,7 +30,7 @@ def interventions_of(config: RunConfig, told: Iterable[Intervened | Recorded]) -
 def _parsed(config: RunConfig, event: Intervened) -> Recorded:
     if event.name == "schedule":
         own = config.schedule.params if event.new == config.schedule.name else {}
-        return Recorded(event.step, ScheduleChange(event.new, own))
+        return Recorded(event.step, ScheduleChange(event.new, event.params or own))
     try:
         value = float(event.new)
     except ValueError:

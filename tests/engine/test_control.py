@@ -341,7 +341,7 @@ class TestChanges:
         events = drive({"training__epochs": 2, "optimizer__learning_rate": 0.1}, {9: lambda c: c.change(request)})
         rates = [event.learning_rate for event in of_kind(events, StepFinished)]
         assert rates == pytest.approx([0.1] * 9 + [0.01] * 5)
-        assert of_kind(events, Intervened) == [Intervened(9, "schedule", "constant", "step")]
+        assert of_kind(events, Intervened) == [Intervened(9, "schedule", "constant", "step", request.params)]
 
     def test_of_the_schedule_fill_in_settings_that_were_left_out(self) -> None:
         events = drive({"training__epochs": 1}, {2: lambda c: c.change(ScheduleChange("one_cycle", {}))})

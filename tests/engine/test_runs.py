@@ -462,10 +462,24 @@ class TestVersions:
         with contextlib.closing(sqlite3.connect(file_of(home))) as db:
             assert db.execute("SELECT name, stars FROM runs").fetchall() == [("old", 3), ("new", 3)]
             assert db.execute("PRAGMA user_version").fetchone() == (len(MIGRATIONS) + 1,)
-        [copy] = home.glob("runs.version-1-*.sqlite")
+        [copy] = home.glob(f"runs.version-{len(MIGRATIONS)}-*.sqlite")
         with contextlib.closing(sqlite3.connect(copy)) as db:
             assert db.execute("SELECT name FROM runs").fetchall() == [("old",)]
-            assert db.execute("PRAGMA user_version").fetchone() == (1,)
+            assert db.execute("PRAGMA user_version").fetchone() == (len(MIGRATIONS),)
+
+    def test_one_of_the_first_version_keeps_its_interventions(self, home: Path) -> None:
+        change = Intervened(2, "schedule", "constant", "step", {"every_epochs": 1, "factor": 0.5})
+        with RunStore(home) as store:
+            keep(store, [*told(10, reason=None), change, Finished("stopped", 10, 1, 1.0, 1.0)])
+        with contextlib.closing(sqlite3.connect(file_of(home))) as db:
+            db.execute("ALTER TABLE interventions DROP COLUMN params")
+            db.execute("PRAGMA user_version = 1")
+            db.commit()
+        with RunStore(home) as store:
+            assert store.problem is None
+            assert store.run(1).interventions == (replace(change, params={}),)
+            keep(store, [*told(10, reason=None), change, Finished("stopped", 10, 1, 1.0, 1.0)])
+            assert store.run(2).interventions == (change,)
 
     def test_one_that_cannot_be_brought_up_to_date_stays_as_it_was(self, home: Path) -> None:
         def half(db: sqlite3.Connection) -> None:
@@ -483,8 +497,8 @@ class TestVersions:
     def test_one_of_a_newer_version_is_refused_in_words_and_left_alone(self, home: Path) -> None:
         with RunStore(home, migrations=[*MIGRATIONS, self.add_stars]) as store:
             keep(store, told(3))
-        before = file_of(home).read_bytes()
-        with pytest.raises(StoreError, match=r"newer Learnscope.*version 2.*knows 1.*update Learnscope"):
+        before, known = file_of(home).read_bytes(), len(MIGRATIONS)
+        with pytest.raises(StoreError, match=rf"newer Learnscope.*version {known + 1}.*knows {known}.*update"):
             RunStore(home)
         assert file_of(home).read_bytes() == before
 
