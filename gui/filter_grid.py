@@ -19,7 +19,7 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QGraphicsRectItem, QGraphicsScene, QGraphicsTextItem, QSizePolicy, QWidget
 
-from gui.colormap import LINE_LEVEL, ZERO_LEVEL, diverging, diverging_levels, packed
+from gui.colormap import LINE_LEVEL, ZERO_LEVEL, Lut, diverging, diverging_levels, packed
 from gui.lean import pyqtgraph
 from gui.theme import SPACING, Theme
 from gui.tiles import Box, Mosaic, Place
@@ -38,6 +38,21 @@ WHATS_THIS = (
     "filter. A double click or Enter enlarges one filter, and a second one brings all back. Everything is numbered "
     "from 0, as the tensors are."
 )
+
+
+class _LevelItem(pyqtgraph.ImageItem):  # type: ignore[misc]  # pyqtgraph has no type stubs
+    """An ImageItem of levels that looks its colours up by itself: the way through Qt's colour tables takes longer."""
+
+    def set_colors(self, lut: Lut) -> None:
+        self._packed = packed(lut)
+        self.setLookupTable(lut)
+
+    def render(self) -> None:
+        pixels = self._packed[self.image]
+        height, width = pixels.shape
+        self.qimage = QImage(pixels.data, width, height, pixels.strides[0], QImage.Format.Format_RGB32)
+        self._pixels = pixels  # the image's memory
+        self._renderRequired = self._unrenderable = False
 
 
 class FilterGrid(pyqtgraph.GraphicsView):  # type: ignore[misc]  # pyqtgraph has no type stubs
@@ -63,7 +78,7 @@ class FilterGrid(pyqtgraph.GraphicsView):  # type: ignore[misc]  # pyqtgraph has
         self._cursor = FIRST
         self._mosaic: Mosaic | None = None
         self._is_stale = False
-        self._image = pyqtgraph.ImageItem(axisOrder="row-major", levels=LEVELS)
+        self._image = _LevelItem(axisOrder="row-major", levels=LEVELS)
         self._image.setAutoLevels(False)
         self._outer_mark, self._inner_mark = QGraphicsRectItem(self._image), QGraphicsRectItem(self._image)
         self._text = QGraphicsTextItem()
@@ -121,7 +136,7 @@ class FilterGrid(pyqtgraph.GraphicsView):  # type: ignore[misc]  # pyqtgraph has
         self._theme = theme
         self.setBackground(QColor(theme.panel))
         self._text.setDefaultTextColor(theme.color("secondary"))
-        self._image.setLookupTable(diverging(theme))
+        self._image.set_colors(diverging(theme))
         self._place_marks()
 
     # What is read
