@@ -5,20 +5,25 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from PySide6.QtGui import QPainter
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
+from gui.ancestors import Ancestor, branch_words
+from gui.behind import ROLE, BehindCache
 from gui.numbers import THIN, count, loss, percent
+from gui.plotting.backdrop import BackdropPlot
 from gui.plotting.key import HEIGHT, Key, KeyEntry
 from gui.plotting.overlay import Cursor, Mark
-from gui.plotting.plot import Plot
 from gui.plotting.scale import SMALLEST, Range, fitted, tick_text
 from gui.plotting.trace import Trace, TraceStyle
 from gui.run_state import RunState
 from gui.series import Reading, Series, XAxis
 from gui.theme import Theme
+
+NARROW = 620  # px: less has no room for all entries of a branch's key
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,6 +102,7 @@ class Shown:
         cursor: the place pointed at on the x axis.
         step: where the cursor stands while nothing is pointed at, or None.
         last, first: this is the lowest panel, which has the x axis' numbers, or the highest, with the marks' labels.
+        ancestors: the runs that this one goes on from, nearest first; the same object while they are the same.
     """
 
     x: XAxis
@@ -108,6 +114,7 @@ class Shown:
     step: int | None
     first: bool
     last: bool
+    ancestors: tuple[Ancestor, ...] = ()
 
 
 class CurvePanel(QWidget):
@@ -117,7 +124,8 @@ class CurvePanel(QWidget):
         super().__init__()
         self.quantity = quantity
         self.key = Key(theme, quantity.title)
-        self.plot = Plot(theme, tick=quantity.tick)
+        self.plot = BackdropPlot(theme, tick=quantity.tick)
+        self._behind = BehindCache(quantity.train, (quantity.validation, quantity.test))
         self.plot.setObjectName(f"{quantity.name}_plot")
         self.plot.setAccessibleName(f"{quantity.title} curves")
         self.plot.setToolTip("")
@@ -147,8 +155,12 @@ class CurvePanel(QWidget):
         quantity, plot = self.quantity, self.plot
         log = shown.log and quantity.logarithmic
         traces = [_trace(line, state, shown) for line in _lines(quantity, state) if line.series.count]
+        behind = self._behind.of(
+            shown.ancestors, shown.x, steps_per_epoch=state.steps_per_epoch, weight_index=shown.weight_index
+        )
         low, high = _extent(traces)
-        floor = _floor(traces) if log else 0.0
+        low, high = float(np.fmin(low, behind.low)), float(np.fmax(high, behind.high))
+        floor = _floor(traces, behind.least) if log else 0.0
         y = plot.y_range
         if quantity.limits is not None:
             y = quantity.limits if shown.follow else y
@@ -159,7 +171,9 @@ class CurvePanel(QWidget):
         plot.set_axes(unit=unit, x_axis=shown.last, label_marks=shown.first, log=log, floor=floor)
         plot.set_ranges(shown.x_range, y)
         note = f"0 and below are drawn at {floor:.1e}" if log and low <= 0 else ""
-        plot.set_data(traces, _marks(state, shown.x), hint="" if traces else self._hint(state), note=note)
+        plot.set_backdrop(behind.shades)
+        marks = [*behind.marks, *_marks(state, shown.x)]
+        plot.set_data(traces, marks, hint="" if traces else self._hint(state), note=note)
         if read:
             self.point(state, shown)
 
@@ -174,6 +188,7 @@ class CurvePanel(QWidget):
         snapped = place
         if cursor is not None and shown.cursor is None and shown.step is not None:
             label = _step_text(shown.step, state)
+        start = _start(state, shown.x)
         for line in _lines(self.quantity, state):
             reading = line.series.value_at(
                 place,
@@ -181,6 +196,8 @@ class CurvePanel(QWidget):
                 steps_per_epoch=state.steps_per_epoch,
                 weight_index=shown.weight_index,
             )
+            if shown.ancestors and place < start:  # before there was this run
+                reading = None
             value = _value(line, reading)
             entries.append(self._entry(line, value, reading))
             if reading is None:
@@ -190,9 +207,41 @@ class CurvePanel(QWidget):
                 snapped, label = x, _place_text(reading, state)
             if line.style != "band":
                 dots.append((line.role, x, value))
+        if behind := self._read_behind(state, shown, cursor, start):
+            entry, dot, said = behind
+            if self.width() < NARROW:  # what is compared has the room of the single values
+                entries = [known for known in entries if known.style != "band"]
+            entries.append(entry)
+            dots.append(dot)
+            if not label:
+                snapped, label = dot[1], said
         self.key.set_entries(entries)
         pointed = cursor is not None and label
         self.plot.set_cursor(Cursor(snapped, tuple(dots), label) if pointed else None)
+
+    def _read_behind(
+        self, state: RunState, shown: Shown, cursor: float | None, start: float
+    ) -> tuple[KeyEntry, tuple[str, float, float], str] | None:
+        """What the run that was branched from said at the cursor, or where this run is now: entry, dot and label."""
+        ancestors, per_epoch = shown.ancestors, state.steps_per_epoch
+        if not ancestors:
+            return None
+        now = _place(shown.x, state, step=state.step, seconds=state.seconds)
+        place = max(now, start) if cursor is None else cursor
+        # The nearest that had begun by then; before all of them, the oldest.
+        began = (run for run, older in pairwise(ancestors) if place >= older.end(shown.x, per_epoch))
+        chosen = next(began, ancestors[-1])
+        found = chosen.value_at(
+            place, self.quantity.train, shown.x, steps_per_epoch=per_epoch, weight_index=shown.weight_index
+        )
+        if found is None:
+            return None
+        reading, value = found
+        x = _place(shown.x, chosen.state, step=reading.last_step, seconds=reading.seconds)
+        name, text = f"run {chosen.run}", self.quantity.text(value)
+        entry = KeyEntry(ROLE, "line", name, name, text, self.quantity.widest)
+        dot = (ROLE, x * chosen.scale(shown.x, per_epoch), value)
+        return entry, dot, f"{name} · {_place_text(reading, chosen.state)}"
 
     def _entry(self, line: _Line, value: float, reading: Reading | None) -> KeyEntry:
         text, widest = self.quantity.text, self.quantity.widest
@@ -268,9 +317,10 @@ def _extent(traces: list[Trace]) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def _floor(traces: list[Trace]) -> float:
+def _floor(traces: list[Trace], behind: float) -> float:
     """The smallest positive value: what is not positive is drawn there on a logarithmic axis."""
     least = min((float(np.min(t.low, initial=math.inf, where=t.low > 0)) for t in traces), default=math.inf)
+    least = min(least, behind)
     return max(least, SMALLEST) if math.isfinite(least) else SMALLEST
 
 
@@ -284,8 +334,16 @@ def place_of(state: RunState, x: XAxis, step: int) -> float:
     return _place(x, state, step=step, seconds=seconds)
 
 
+def _start(state: RunState, x: XAxis) -> float:
+    """Where a branch's own curve begins; infinite before its first step."""
+    first = state.loss.first_steps
+    return place_of(state, x, int(first[0]) - 1) if len(first) else math.inf
+
+
 def _marks(state: RunState, x: XAxis) -> list[Mark]:
     marks = []
+    if state.branch is not None and math.isfinite(start := _start(state, x)):
+        marks.append(Mark(start, branch_words(state.branch)))
     for change in state.interventions:
         place = place_of(state, x, change.step)
         if math.isfinite(place):

@@ -16,7 +16,7 @@ from engine.checkpoint_folder import holds_checkpoint
 from engine.config import RunConfig
 from engine.errors import InputError
 from engine.events import EpochFinished, Evaluated, Event, Failed, Finished, Intervened, StepFinished
-from engine.runs.run_record import RunRecord, RunSummary
+from engine.runs.run_record import Branch, RunRecord, RunSummary
 from engine.runs.store import RunStore
 from engine.runs.store_error import StoreError
 from gui.bridge import Bridge, Provenance
@@ -295,6 +295,7 @@ def read_run(store: RunStore, run: int) -> PastRun:
         live = None if checkpoint is None else _network(checkpoint)
     state = RunState()
     _apply(state, record.events())
+    _set_branch(state, record)
     if state.status in ("running", "paused"):  # it goes on elsewhere; here it is looked at
         state.status = "finished"
     return PastRun(record.summary, config, state, None if live is None else checkpoint, live)
@@ -312,6 +313,7 @@ def _read_to_go_on(bridge: Bridge, run: int) -> PastRun:
         raise InputError("run", "it has no checkpoint to go on from", "open it and press Start to run it anew")
     state = RunState()
     _apply(state, _events_until(record, checkpoint))
+    _set_branch(state, record)
     state.status = "running"
     return PastRun(record.summary, config, state, checkpoint, _network(checkpoint))
 
@@ -353,6 +355,12 @@ def _apply(state: RunState, events: Iterable[Event]) -> None:
     told = iter(events)
     while batch := list(islice(told, _AT_ONCE)):
         state.apply(batch)
+
+
+def _set_branch(state: RunState, record: RunRecord) -> None:
+    """A run that was made elsewhere tells a number of that place: the history knows better."""
+    run = record.summary
+    state.branch = None if run.parent is None else Branch(run.parent, run.parent_step or 0)
 
 
 def _set_tags(store: RunStore, run: int, text: str) -> None:

@@ -12,6 +12,7 @@ from engine.snapshots import FilterImages
 from gui.bridge import Bridge, Provenance
 from gui.filter_film import HOLD, SECONDS, Frames, captions, film, film_steps
 from gui.gif import gif
+from gui.lineage import Lineage
 from gui.numbers import count
 from gui.run_state import RunState
 from gui.theme import Theme
@@ -58,6 +59,7 @@ class Rewinding(QObject):
         self._state = run_state
         self._curves = curves
         self._filters = filters
+        self._lineage = Lineage(self, bridge=bridge, run_state=run_state, curves=curves)
         self.bar = RewindBar(theme)
         self.bar.wanted.connect(self._go_to)
         self.bar.branch_wanted.connect(self._branch)
@@ -70,6 +72,7 @@ class Rewinding(QObject):
 
     def refresh(self) -> None:
         """The run has come further, or is in another state."""
+        self._lineage.refresh()
         past = self._past()
         was_back = self.bar.step is not None
         self.bar.refresh(past)

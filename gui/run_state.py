@@ -25,6 +25,7 @@ from engine.events import (
     Started,
     StepFinished,
 )
+from engine.runs.run_record import Branch
 from gui.series import Deferred, Series
 from gui.track import Track
 
@@ -75,6 +76,7 @@ class RunState:
         finished, failure: how the run ended.
         track: the parameters and gradients of every step, of a network small enough.
         checkpoint: what became of the last one that was written, None before.
+        branch: the run of the history, and its step, that this one went on from; None for one of its own.
     """
 
     def __init__(self) -> None:
@@ -124,6 +126,7 @@ class RunState:
         self.failure: Failed | None = None
         self.track = Track(())
         self.checkpoint: CheckpointSaved | CheckpointFailed | None = None
+        self.branch: Branch | None = None
         self._pace: deque[tuple[float, int]] = deque()
 
     @property
@@ -196,6 +199,8 @@ class RunState:
         self.parameters, self.batch_size, self.train_size = event.parameters, event.batch_size, event.train_size
         self.steps_per_epoch, self.total_steps = event.steps_per_epoch, event.total_steps
         self.network, self.dataset = event.network, event.dataset
+        if event.parent.isdecimal() and event.parent_step is not None:
+            self.branch = Branch(int(event.parent), event.parent_step)
         if not goes_on:
             self.track = Track(event.tracked)
 

@@ -23,6 +23,7 @@ from PySide6.QtWidgets import (
 )
 
 from engine.files import write_atomically
+from gui.ancestors import Ancestor
 from gui.curve_panel import ACCURACY, LEARNING_RATE, LOSS, CurvePanel, Shown
 from gui.export import curves_csv, png, svg
 from gui.icons import icon
@@ -66,6 +67,7 @@ class CurvesView(QWidget):
         self._follow = True
         self._cursor: float | None = None
         self._step: int | None = None
+        self._ancestors: tuple[Ancestor, ...] = ()
         self._read = QElapsedTimer()
         self.panels = {q.name: CurvePanel(q, theme) for q in (LOSS, ACCURACY, LEARNING_RATE)}
         self._splitter = QSplitter(Qt.Orientation.Vertical)
@@ -207,6 +209,13 @@ class CurvesView(QWidget):
             read = whole or not self._read.isValid() or self._read.elapsed() >= READABLE
             self._redraw(only_first=not read)
 
+    def set_ancestors(self, ancestors: tuple[Ancestor, ...]) -> None:
+        """Show these behind the run: those that it goes on from, nearest first."""
+        if ancestors != self._ancestors:
+            self._ancestors, self._drawn = ancestors, ()
+            if self.isVisible():
+                self._redraw()
+
     def showEvent(self, event: QShowEvent) -> None:
         super().showEvent(event)
         if self._fingerprint() != self._drawn:
@@ -251,8 +260,16 @@ class CurvesView(QWidget):
             case "seconds":
                 reached, total, least = state.seconds, 0.0, FIRST_SECONDS
         if state.status in ("finished", "failed") and reached > 0:
-            return Range(0.0, reached)
+            return Range(0.0, max(reached, min(self._reached_before(), total or 2 * reached)))
         return grown(self._x_range, reached, total=total or None, least=least)
+
+    def _reached_before(self) -> float:
+        """How far the run came that was branched from, 0 where there is none."""
+        if not self._ancestors:
+            return 0.0
+        nearest, per_epoch = self._ancestors[0], self._state.steps_per_epoch
+        places = nearest.state.loss.positions(self._x, steps_per_epoch=nearest.state.steps_per_epoch)
+        return float(places[-1]) * nearest.scale(self._x, per_epoch) if len(places) else 0.0
 
     def _shown(self) -> list[tuple[CurvePanel, Shown]]:
         """The panels that are not hidden, and how each shows the run."""
@@ -270,6 +287,7 @@ class CurvesView(QWidget):
                     step=self._step,
                     first=panel is panels[0],
                     last=panel is panels[-1],
+                    ancestors=self._ancestors,
                 ),
             )
             for panel in panels
