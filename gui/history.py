@@ -16,14 +16,15 @@ from engine.checkpoint_folder import holds_checkpoint
 from engine.config import RunConfig
 from engine.errors import InputError
 from engine.events import EpochFinished, Evaluated, Event, Failed, Finished, Intervened, StepFinished
-from engine.runs.run_record import Branch, RunRecord, RunSummary
+from engine.runs.query import RunQuery
+from engine.runs.run_record import MOST_EVENTS, Branch, RunRecord, RunSummary
 from engine.runs.store import RunStore
 from engine.runs.store_error import StoreError
 from gui.bridge import Bridge, Provenance
 from gui.history_panel import HistoryPanel
 from gui.numbers import count
-from gui.run_rows import began, search_text, title_of
-from gui.run_state import RunState
+from gui.run_rows import began, title_of
+from gui.run_state import EVALUATIONS, RunState
 from gui.theme import Theme
 from gui.tools import ToolDocks
 from gui.views.offer import Offer
@@ -36,16 +37,16 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 FOLLOW_EVERY = 1000  # ms between two looks at the run under way
+NEWEST = 200  # runs that are listed before all others
 KEEP_DELETED = 30 * 24 * 3600.0  # s after which a deleted run is removed for good
 _AT_ONCE = 4096  # events applied at once
 
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """All runs, newest first; what a search looks through; the one to be offered; what was wrong with the history."""
+    """Runs, newest first; the one to be offered; what was wrong with the history."""
 
     runs: list[RunSummary]
-    texts: dict[int, str]
     offered: RunSummary | None
     problem: str | None
 
@@ -119,11 +120,17 @@ class History(QObject):
     # The list
 
     def reload(self, *_: object) -> None:
-        """Read the list anew."""
+        """Read the list anew. Where it was never read, the newest runs come first: all of many take a while."""
+        if not self._greeted:
+            self._bridge.history("history first", read_newest, self._on_first_read, self._on_unread)
         self._bridge.history("history", partial(read_runs, first=not self._greeted), self._on_read, self._on_unread)
 
+    def _on_first_read(self, runs: list[RunSummary]) -> None:
+        if not self.panel.model.total:
+            self.panel.set_runs(runs)
+
     def _on_read(self, listing: Listing) -> None:
-        self.panel.set_runs(listing.runs, listing.texts)
+        self.panel.set_runs(listing.runs)
         if listing.problem and listing.problem != self._problem:
             self._say(listing.problem)
         self._problem = listing.problem
@@ -273,16 +280,20 @@ class History(QObject):
 # Jobs: on other threads
 
 
+def read_newest(store: RunStore) -> list[RunSummary]:
+    """More runs than a screen has room for, newest first."""
+    return store.runs(RunQuery(limit=NEWEST))
+
+
 def read_runs(store: RunStore, *, first: bool) -> Listing:
     """All runs. `first`: also which one to offer to continue; and what was deleted long ago is removed."""
     if first:
         with suppress(StoreError):
             store.purge(before=time.time() - KEEP_DELETED)
     runs = store.runs()
-    texts = {run.id: search_text(run) for run in runs}
     newest = runs[0] if first and runs else None
     offered = newest is not None and newest.status == "interrupted" and holds_checkpoint(store.folder(newest.id))
-    return Listing(runs, texts, newest if offered else None, store.problem)
+    return Listing(runs, newest if offered else None, store.problem)
 
 
 def read_run(store: RunStore, run: int) -> PastRun:
@@ -293,8 +304,7 @@ def read_run(store: RunStore, run: int) -> PastRun:
     with suppress(InputError):  # a damaged checkpoint must not keep the curves from being seen
         checkpoint = _checkpoint(store, record, config)
         live = None if checkpoint is None else _network(checkpoint)
-    state = RunState()
-    _apply(state, record.events())
+    state = state_of(record)
     _set_branch(state, record)
     if state.status in ("running", "paused"):  # it goes on elsewhere; here it is looked at
         state.status = "finished"
@@ -349,6 +359,21 @@ def _events_until(record: RunRecord, checkpoint: Checkpoint) -> Iterator[Event]:
             case _:
                 yield event
     yield from checkpoint.interventions
+
+
+def state_of(record: RunRecord) -> RunState:
+    """As if the window had followed the run to its last word. Raises StoreError where the record is damaged.
+
+    Steps come as columns, since events of a long run would take ten times as long; for a screen they are thinned.
+    """
+    state = RunState()
+    if record.started is not None:
+        state.apply([record.started])
+    state.apply_table(record.steps(MOST_EVENTS))
+    state.apply([*record.evaluations(EVALUATIONS), *record.interventions])
+    if record.last_word is not None:
+        state.apply([record.last_word])
+    return state
 
 
 def _apply(state: RunState, events: Iterable[Event]) -> None:

@@ -151,10 +151,10 @@ class HistoryPanel(QWidget):
 
     # What is shown
 
-    def set_runs(self, runs: Sequence[RunSummary], texts: dict[int, str]) -> None:
-        """Show `runs`, newest first. `texts`: what a search looks through, by the run's number."""
+    def set_runs(self, runs: Sequence[RunSummary]) -> None:
+        """Show `runs`, newest first."""
         self._problem = ""
-        self.model.set_runs(runs, texts)
+        self.model.set_runs(runs)
 
     def show_problem(self, sentence: str) -> None:
         """Why there is no history to show."""

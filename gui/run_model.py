@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 from PySide6.QtCore import QAbstractTableModel, QModelIndex, QObject, QPersistentModelIndex, Qt, Signal
@@ -10,7 +10,7 @@ from PySide6.QtCore import QAbstractTableModel, QModelIndex, QObject, QPersisten
 from engine.runs.run_record import RunSummary
 from gui import numbers
 from gui.run_colors import swatch
-from gui.run_rows import COLUMNS, PLACES, Row, Wanted, began, listed, status_of, title_of
+from gui.run_rows import COLUMNS, PLACES, Row, SearchTexts, Wanted, began, listed, status_of, title_of
 from gui.theme import Theme
 
 Index = QModelIndex | QPersistentModelIndex
@@ -32,7 +32,7 @@ class RunModel(QAbstractTableModel):
         super().__init__(parent)
         self._theme = theme
         self._runs: dict[int, RunSummary] = {}
-        self._texts: Mapping[int, str] = {}
+        self._texts = SearchTexts()
         self._rows: list[Row] = []
         self._wanted = Wanted()
 
@@ -59,19 +59,19 @@ class RunModel(QAbstractTableModel):
         """Where the run stands, None where it is not listed."""
         return next((place for place, row in enumerate(self._rows) if row.run.id == run), None)
 
-    def set_runs(self, runs: Sequence[RunSummary], texts: Mapping[int, str]) -> None:
-        """Show `runs`, newest first. `texts`: what a search looks through, by the run's number."""
+    def set_runs(self, runs: Sequence[RunSummary]) -> None:
+        """Show `runs`, newest first."""
         self.beginResetModel()
         self._runs = {run.id: run for run in runs}
-        self._texts = texts
-        self._rows = listed(runs, texts, self._wanted)
+        self._texts.keep(self._runs)
+        self._rows = listed(runs, self._texts, self._wanted)
         self.endResetModel()
 
     def set_wanted(self, wanted: Wanted) -> None:
         if wanted != self._wanted:
             self.beginResetModel()
             self._wanted = wanted
-            self._rows = listed(self.runs, self._texts, wanted)
+            self._rows = listed(self._runs.values(), self._texts, wanted)
             self.endResetModel()
 
     def follow(self, run: int, *, step: int, epoch: int, seconds: float) -> None:
@@ -80,7 +80,7 @@ class RunModel(QAbstractTableModel):
         if row is None:
             return
         known = self._rows[row]
-        summary = replace(known.run, step=step, epoch=epoch, seconds=seconds)
+        summary = known.run._replace(step=step, epoch=epoch, seconds=seconds)
         self._runs[run] = summary
         self._rows[row] = replace(known, run=summary)
         self.dataChanged.emit(self.index(row, PLACES["steps"]), self.index(row, PLACES["time"]))

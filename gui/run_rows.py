@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from engine.config import CATALOGS
@@ -58,11 +59,12 @@ def status_of(run: RunSummary) -> str:
 def began(run: RunSummary) -> str:
     """Date and time where the person is."""
     try:
-        return datetime.fromtimestamp(run.began).astimezone().strftime("%Y-%m-%d %H:%M")
+        return time.strftime("%Y-%m-%d %H:%M", time.localtime(run.began))
     except (OverflowError, OSError, ValueError):  # a clock that was far off
         return ""
 
 
+@lru_cache(maxsize=1024)  # asked for every run, answered for a few names
 def _label(part: str, name: str) -> str:
     catalog = CATALOGS[part]
     return catalog[name].label if name in catalog else name
@@ -221,25 +223,49 @@ class Row:
     depth: int = 0
 
 
+_SAID = tuple(column.text for column in COLUMNS if not column.right)
+
+
 def search_text(run: RunSummary) -> str:
     """What a search looks through."""
-    said = (column.text(run) for column in COLUMNS if not column.right)
-    labels = (_label(part, getattr(run, part)) for part in CATALOGS)
-    names = (getattr(run, part) for part in CATALOGS)
-    return "\n".join((f"#{run.id}", *said, *labels, *names, run.device)).casefold()
+    made_of = _names_and_labels(run.dataset, run.network, run.optimizer, run.loss, run.schedule)
+    return "\n".join((f"#{run.id}", *[say(run) for say in _SAID], made_of, run.device)).casefold()
 
 
-def listed(runs: Sequence[RunSummary], texts: Mapping[int, str], wanted: Wanted) -> list[Row]:
-    """The rows of the table. `texts`: what a search looks through, by the run's number."""
-    words = wanted.search.casefold().split()
-    found = [
-        run
-        for run in runs
-        if all(getattr(run, name) == value for name, value in wanted.filters.items())
-        and all(word in texts[run.id] for word in words)
-    ]
+@lru_cache(maxsize=1024)  # as _label
+def _names_and_labels(*names: str) -> str:
+    """`names` of the parts in the order of CATALOGS."""
+    return "\n".join((*names, *map(_label, CATALOGS, names)))
+
+
+class SearchTexts:
+    """What a search looks through, made when a run is first searched, and anew once the run says something else."""
+
+    def __init__(self) -> None:
+        self._known: dict[int, tuple[RunSummary, str]] = {}
+
+    def of(self, run: RunSummary) -> str:
+        known = self._known.get(run.id)
+        if known is None or known[0] != run:
+            known = self._known[run.id] = run, search_text(run)
+        return known[1]
+
+    def keep(self, runs: Mapping[int, RunSummary]) -> None:
+        """Forget all others."""
+        self._known = {run: known for run, known in self._known.items() if run in runs}
+
+
+def listed(runs: Iterable[RunSummary], texts: SearchTexts, wanted: Wanted) -> list[Row]:
+    """The rows of the table."""
+    found = [run for run in runs if all(getattr(run, name) == value for name, value in wanted.filters.items())]
+    if words := wanted.search.casefold().split():
+        found = [run for run in found if _has(texts.of(run), words)]
     found = _sorted(found, COLUMNS[PLACES[wanted.sort]].key, descending=wanted.descending)
     return _as_tree(found) if wanted.tree else [Row(run) for run in found]
+
+
+def _has(text: str, words: Sequence[str]) -> bool:
+    return all(word in text for word in words)
 
 
 def _sorted(runs: Iterable[RunSummary], key: Callable[[RunSummary], SortKey], *, descending: bool) -> list[RunSummary]:

@@ -26,6 +26,7 @@ from engine.events import (
     StepFinished,
 )
 from engine.runs.run_record import Branch
+from engine.runs.step_table import StepTable
 from gui.series import Deferred, Series
 from gui.track import Track
 
@@ -225,14 +226,35 @@ class RunState:
             self._accuracy.add(steps[measured], np.array([accuracies[i] for i in measured]), seconds[measured])
         if self.track.names:
             self.track.add(events)
-        self.step, self.epoch, self.seconds = events[-1].step, events[-1].epoch, events[-1].seconds
-        self.preparing = None
-        self._keep_pace(events[0])
+        self._arrive(events[-1].step, epoch=events[-1].epoch, seconds=events[-1].seconds)
+        self._keep_pace(events[0].step, seconds=events[0].seconds)
 
-    def _keep_pace(self, first: StepFinished) -> None:
+    def apply_table(self, table: StepTable) -> None:
+        """Take in steps that are columns already: as `apply` of their events, in a fraction of the time."""
+        if not len(table):
+            return
+        steps, seconds = table.step, table.seconds
+        self.loss.extend(steps, table.loss, seconds)
+        self._learning_rate.add(steps, table.learning_rate, seconds)
+        measured = np.flatnonzero(~np.isnan(table.accuracy))
+        if len(measured):
+            self._accuracy.add(steps[measured], table.accuracy[measured], seconds[measured])
+        if self.track.names and len(self.track.names) == table.width:
+            self.track.extend(steps, table.parameters, table.gradients)
+        self._arrive(int(steps[-1]), epoch=int(table.epoch[-1]), seconds=float(seconds[-1]))
+        first = min(int(seconds.searchsorted(seconds[-1] - SPEED_WINDOW)), max(len(steps) - 2, 0))
+        self._keep_pace(int(steps[first]), seconds=float(seconds[first]))
+
+    def _arrive(self, step: int, *, epoch: int, seconds: float) -> None:
+        """This step was the last."""
+        self.step, self.epoch, self.seconds = step, epoch, seconds
+        self.preparing = None
+
+    def _keep_pace(self, first: int, *, seconds: float) -> None:
+        """Follow the speed. `first`: a step that was taken in just now, which ended after so many seconds."""
         pace = self._pace
         if not pace:
-            pace.append((first.seconds, first.step))
+            pace.append((seconds, first))
         if self.seconds - pace[-1][0] < _SPEED_EVERY:
             return
         pace.append((self.seconds, self.step))
@@ -242,11 +264,14 @@ class RunState:
         self.samples_per_second = (self.step - step) * self.batch_size / (self.seconds - began)
 
     def _take_evaluations(self, new: list[Evaluation]) -> None:
+        steps = np.fromiter(map(_STEP, new), np.int64, len(new))
+        seconds = np.fromiter(map(_SECONDS, new), np.float64, len(new))
         for name in ("validation_loss", "validation_accuracy", "test_loss", "test_accuracy", "train_loss"):
-            rows = [(e.step, value, e.seconds) for e in new if (value := getattr(e, name)) is not None]
+            values = list(map(attrgetter(name), new))
+            there = [place for place, value in enumerate(values) if value is not None]
             series: Series = self.epoch_loss if name == "train_loss" else getattr(self, name)
-            if rows:
-                series.extend(*zip(*rows, strict=True))
+            if there:
+                series.extend(steps[there], [values[place] for place in there], seconds[there])
         self.evaluations += new
         while len(self.evaluations) > EVALUATIONS:
             del self.evaluations[1:-1:2]

@@ -35,11 +35,18 @@ class Track:
     def add(self, events: Sequence[StepFinished]) -> None:
         """Take in steps in order; those that tell nothing are passed over."""
         told = [event for event in events if event.parameters is not None and event.gradients is not None]
-        if not told:
-            return
-        steps = np.append(self.steps, np.array([event.step for event in told], np.int64))
-        parameters = np.concatenate((self.parameters, np.array([event.parameters for event in told], np.float64)))
-        gradients = np.concatenate((self.gradients, np.array([event.gradients for event in told], np.float64)))
+        if told:
+            self.extend(
+                np.array([event.step for event in told], np.int64),
+                np.array([event.parameters for event in told], np.float64),
+                np.array([event.gradients for event in told], np.float64),
+            )
+
+    def extend(self, steps: NDArray[np.int64], parameters: NDArray[np.float64], gradients: NDArray[np.float64]) -> None:
+        """Take in steps in order: (n,), (n, K) and (n, K)."""
+        steps = np.append(self.steps, steps)
+        parameters = np.concatenate((self.parameters, parameters))
+        gradients = np.concatenate((self.gradients, gradients))
         while len(steps) > MOST_ROWS:
             kept = np.ones(len(steps), bool)
             kept[1:-1:2] = False

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 from PySide6.QtCore import QModelIndex, QPoint, Qt
 from PySide6.QtGui import QAction
@@ -14,7 +12,7 @@ from pytestqt.qtbot import QtBot
 from engine.runs.run_record import RunSummary
 from gui.history_panel import HistoryPanel
 from gui.run_colors import run_color, run_dashes
-from gui.run_rows import COLUMNS, PLACES, Wanted, listed, search_text
+from gui.run_rows import COLUMNS, PLACES, SearchTexts, Wanted, listed
 from gui.theme import DARK, LIGHT
 
 BLANK = RunSummary(
@@ -64,20 +62,16 @@ BLANK = RunSummary(
 )
 
 RUNS = [  # newest first, as the store has them
-    replace(BLANK, id=5, began=BLANK.began + 4, parent=2, parent_step=400, best_test_accuracy=0.99),
-    replace(BLANK, id=4, began=BLANK.began + 3, dataset="boston_like", best_test_accuracy=None, best_test_loss=0.5),
-    replace(BLANK, id=3, began=BLANK.began + 2, name="zebra", status="failed", reason="diverged", network="mlp"),
-    replace(BLANK, id=2, began=BLANK.began + 1, name="Apple", best_test_accuracy=0.97, tags=("baseline", "good")),
-    replace(BLANK, id=1, notes="Stalls at\n0.4", optimizer="sgd", status="stopped", reason="stopped", seed=7),
+    BLANK._replace(id=5, began=BLANK.began + 4, parent=2, parent_step=400, best_test_accuracy=0.99),
+    BLANK._replace(id=4, began=BLANK.began + 3, dataset="boston_like", best_test_accuracy=None, best_test_loss=0.5),
+    BLANK._replace(id=3, began=BLANK.began + 2, name="zebra", status="failed", reason="diverged", network="mlp"),
+    BLANK._replace(id=2, began=BLANK.began + 1, name="Apple", best_test_accuracy=0.97, tags=("baseline", "good")),
+    BLANK._replace(id=1, notes="Stalls at\n0.4", optimizer="sgd", status="stopped", reason="stopped", seed=7),
 ]
 
 
-def texts(runs: list[RunSummary]) -> dict[int, str]:
-    return {run.id: search_text(run) for run in runs}
-
-
 def order(runs: list[RunSummary] = RUNS, **wanted: object) -> list[int]:
-    return [row.run.id for row in listed(runs, texts(runs), Wanted(**wanted))]  # type: ignore[arg-type]
+    return [row.run.id for row in listed(runs, SearchTexts(), Wanted(**wanted))]  # type: ignore[arg-type]
 
 
 @pytest.fixture
@@ -88,7 +82,7 @@ def panel(qtbot: QtBot) -> HistoryPanel:
     QAbstractItemModelTester(made.model, QAbstractItemModelTester.FailureReportingMode.Warning, made)
     with qtbot.waitExposed(made):
         made.show()
-    made.set_runs(RUNS, texts(RUNS))
+    made.set_runs(RUNS)
     made.activateWindow()  # a list's editors live as long as they have the keyboard
     qtbot.waitUntil(made.isActiveWindow)
     return made
@@ -135,14 +129,14 @@ def test_without_the_tree_every_column_sorts_both_ways_and_the_unknown_comes_las
 
 
 def test_branches_stand_below_their_run() -> None:
-    child = replace(BLANK, id=6, parent=5, parent_step=10)
-    stray = replace(BLANK, id=7, parent=99, parent_step=10)
-    rows = listed([stray, child, *RUNS], texts([stray, child, *RUNS]), Wanted())
+    child = BLANK._replace(id=6, parent=5, parent_step=10)
+    stray = BLANK._replace(id=7, parent=99, parent_step=10)
+    rows = listed([stray, child, *RUNS], SearchTexts(), Wanted())
     assert [(row.run.id, row.depth) for row in rows] == [(4, 0), (3, 0), (2, 0), (5, 1), (6, 2), (7, 0), (1, 0)]
 
 
 def test_a_circle_of_branches_loses_no_run() -> None:
-    circle = [replace(BLANK, id=2, parent=1), replace(BLANK, id=1, parent=2)]
+    circle = [BLANK._replace(id=2, parent=1), BLANK._replace(id=1, parent=2)]
     assert sorted(order(circle)) == [1, 2]
 
 
@@ -214,7 +208,7 @@ def test_search_and_filter_narrow_the_list_and_all_come_back(panel: HistoryPanel
 
 
 def test_an_empty_history_teaches(panel: HistoryPanel) -> None:
-    panel.set_runs([], {})
+    panel.set_runs([])
     label = panel.findChild(QLabel, "history_message")
     assert isinstance(label, QLabel)
     assert "Press Start" in label.text()
@@ -280,8 +274,8 @@ def test_enter_opens_and_delete_deletes_what_is_selected(panel: HistoryPanel, qt
 
 
 def test_a_run_under_way_moves_on_in_its_row_and_cannot_be_deleted(panel: HistoryPanel) -> None:
-    runs = [replace(BLANK, id=6, status="running", step=0), *RUNS]
-    panel.set_runs(runs, texts(runs))
+    runs = [BLANK._replace(id=6, status="running", step=0), *RUNS]
+    panel.set_runs(runs)
     panel.model.follow(6, step=77, epoch=1, seconds=3.0)
     assert cell(panel, 6, "steps") == "77"
     panel.table.select(6)
@@ -314,8 +308,8 @@ def test_undo_is_offered_until_it_is_answered(panel: HistoryPanel) -> None:
 
 
 def test_ten_thousand_runs_are_listed_searched_and_selected(panel: HistoryPanel) -> None:
-    many = [replace(RUNS[i % 5], id=10_000 - i, parent=None) for i in range(10_000)]
-    panel.set_runs(many, texts(many))
+    many = [RUNS[i % 5]._replace(id=10_000 - i, parent=None) for i in range(10_000)]
+    panel.set_runs(many)
     assert panel.model.rowCount() == 10_000
     panel._search.setText("zebra")
     assert panel.model.rowCount() == 2_000
