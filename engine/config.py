@@ -9,6 +9,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictFloat, StrictInt, StrictStr
 from pydantic import ValidationError as PydanticError
 
+from engine.augmentation import AUGMENTATIONS
 from engine.catalog import Catalog, Entry, Param, ParamValue
 from engine.datasets import DATASETS
 from engine.datasets.data import DatasetInfo
@@ -18,7 +19,7 @@ from engine.networks import NETWORKS
 from engine.optimizers import OPTIMIZERS
 from engine.schedules import SCHEDULES
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2  # 1 had no augmentation: what was saved with it has none
 
 TRAINING_PARAMS = (
     Param(
@@ -171,11 +172,13 @@ CATALOGS: Mapping[str, Catalog[Entry]] = {
     "optimizer": OPTIMIZERS,
     "loss": LOSSES,
     "schedule": SCHEDULES,
+    "augmentation": AUGMENTATIONS,
 }
 
 PARTS = (*CATALOGS, "training")
 DEFAULT_DATASET = "mnist"
 DEFAULT_NETWORK = "lenet5"
+NO_AUGMENTATION = "none"
 _SAVED = "a JSON file that Learnscope wrote"
 
 
@@ -192,6 +195,7 @@ class RunConfig(_Frozen):
     optimizer: Choice
     loss: Choice
     schedule: Choice
+    augmentation: Choice = Choice(name=NO_AUGMENTATION)
     training: Training = Training()
     initial_parameters: Mapping[str, object] | None = None
 
@@ -247,6 +251,7 @@ def make_config(
         "optimizer": (recipe.optimizer, recipe.optimizer_params),
         "loss": (recipe.loss, recipe.loss_params),
         "schedule": (recipe.schedule, recipe.schedule_params),
+        "augmentation": (NO_AUGMENTATION, {}),
     }
     choices: dict[str, Choice] = {}
     for part, catalog in CATALOGS.items():
@@ -268,6 +273,7 @@ def make_config(
         optimizer=choices["optimizer"],
         loss=choices["loss"],
         schedule=choices["schedule"],
+        augmentation=choices["augmentation"],
         training=Training.model_validate(training),
         initial_parameters=initial_parameters,
     )
@@ -288,6 +294,10 @@ def check_config(config: RunConfig) -> None:
     problem = LOSSES[config.loss.name].refuses(info)
     if problem:
         raise InputError("loss", problem, "these fit: " + ", ".join(e.name for e in LOSSES if not e.refuses(info)))
+    problem = AUGMENTATIONS[config.augmentation.name].refuses(info)
+    if problem:
+        fitting = ", ".join(entry.name for entry in AUGMENTATIONS if not entry.refuses(info))
+        raise InputError("augmentation", problem, f"these fit: {fitting}")
     if config.training.batch_size > info.train_size:
         raise InputError(
             "training.batch_size",

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import torch
 from torch import Tensor
 
+from engine.augmentation import augmentation_of
+from engine.batches import Batch
 from engine.catalog import Params
 from engine.checkpoint import Checkpoint, caution, restore, take_checkpoint
 from engine.checkpoint_file import refused
@@ -118,6 +120,10 @@ class Course:
         self._control = control
         self._ready = ready
         self._closure = OPTIMIZERS[config.optimizer.name].closure
+        augmentation = config.augmentation
+        self._augment = augmentation_of(
+            augmentation.name, augmentation.params, ready.parts.info, seed=config.training.seed
+        )
         self._base_rate = self._rate = hyperparameter(ready.optimizer, "learning_rate")
         self._batch_size = config.training.batch_size
         self._per_epoch = math.ceil(len(ready.train) / self._batch_size)
@@ -225,7 +231,7 @@ class Course:
 
     def _steps(self) -> Generator[Event, None, float | None]:
         """The epoch's steps. Returns the mean loss over its samples, None where the run ended within the epoch."""
-        control, train, size = self._control, self._ready.train, len(self._ready.train)
+        control, size = self._control, len(self._ready.train)
         ready, updating, late = self._ready, self._ready.live.updating, self._ready.device.answers_late
         training, tracked = self._config.training, self._tracked
         order = data_order(size, seed=training.seed, epoch=self._epoch) if training.shuffle else torch.arange(size)
@@ -243,7 +249,7 @@ class Course:
                     return None
                 control.count_step()
             self._follow_schedule()
-            inputs, targets, labels = train.take(order[start : start + self._batch_size])
+            inputs, targets, labels = self._take(order[start : start + self._batch_size])
             value, outputs = train_step(
                 ready.network,
                 ready.optimizer,
@@ -281,6 +287,13 @@ class Course:
                 self._keep()
         yield from self._read()
         return self._loss_sum / size
+
+    def _take(self, index: Tensor) -> Batch:
+        """The training samples whose numbers are in `index`, int64 (B,), as the next step sees them."""
+        inputs, targets, labels = self._ready.train.take(index)
+        if self._augment is not None:
+            inputs = self._augment(inputs, self.step)
+        return inputs, targets, labels
 
     def _read(self) -> Iterator[Event]:
         """Read the losses that wait on the device. Raises DivergedError at the first that is not finite."""
@@ -367,7 +380,7 @@ class Course:
                 ready.parts,
                 ready.network,
                 ready.optimizer,
-                ready.train.take(batch),
+                self._take(batch),
                 device=ready.device,
                 learning_rate=self._scheduled_rate(),
                 step=self.step + 1,

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from engine.assembly import Assembly, assemble
+from engine.augmentation import augmentation_of
 from engine.batches import Batch, Batches
 from engine.config import RunConfig
 from engine.datasets.data import Dataset, DatasetInfo, Samples
@@ -143,12 +144,17 @@ def specimen_of(config: RunConfig, library: Library) -> Specimen:
             0, total=total, steps_per_epoch=per_epoch, params=config.schedule.params
         )
         optimizer = entry.build(network, config.optimizer.params)
+        inputs, targets, labels = batches.take(torch.arange(len(first), device=device.handle))
+        augmentation = config.augmentation
+        augment = augmentation_of(augmentation.name, augmentation.params, parts.info, seed=training.seed)
+        if augment is not None:
+            inputs = augment(inputs, 0)
         return take_specimen(
             config,
             parts,
             network,
             optimizer,
-            batches.take(torch.arange(len(first), device=device.handle)),
+            (inputs, targets, labels),
             device=device,
             learning_rate=hyperparameter(optimizer, "learning_rate") * factor,
             step=1,

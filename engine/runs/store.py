@@ -94,7 +94,7 @@ class RunStore:
         name or a tag that cannot be.
         """
         name, tags = checked_name(name), checked_tags(tags)
-        parts = {part: getattr(config, part).name for part in CATALOGS}
+        parts = {part: getattr(config, part).name for part in CATALOGS if part in SUMMARY_COLUMNS}
         process = this_process()
         row = {
             **parts,
@@ -296,7 +296,7 @@ class RunStore:
     def _index(self, run_id: int) -> None:
         """Let searches find the run by what it is called now."""
         summary = self._summary(run_id)
-        parts = {part: getattr(summary, part) for part in CATALOGS}
+        parts = {part: getattr(summary, part) for part in CATALOGS if part in SUMMARY_COLUMNS}
         text = search_text(parts, summary.lesson, name=summary.name, notes=summary.notes, tags=summary.tags)
         self._db.execute("UPDATE runs SET search = ? WHERE id = ?", (text, run_id))
 

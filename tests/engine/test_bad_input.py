@@ -108,7 +108,7 @@ class TestFiles:
         sound = make_config().to_json()
         for text, problem in (
             (sound[:100], "run.json is not JSON"),
-            (sound.replace('"schema_version": 1', '"schema_version": 2'), "newer Learnscope"),
+            (sound.replace('"schema_version": ', '"schema_version": 9'), "newer Learnscope"),
             (sound.replace('"lenet5"', '"lenet6"'), "network: unknown network 'lenet6'"),
         ):
             path.write_text(text)

@@ -177,7 +177,7 @@ class TestDamagedFiles:
             ("9" * 5_000, "config", "is not a saved set-up"),
             ('{"schema_version": true}', "config", "is not a saved set-up"),
             ('{"schema_version": 0}', "config", "is not a saved set-up"),
-            (saved(schema_version=SCHEMA_VERSION + 1), "config", "newer Learnscope .* up to 1"),
+            (saved(schema_version=SCHEMA_VERSION + 1), "config", f"newer Learnscope .* up to {SCHEMA_VERSION}"),
             (saved(schema_version="1"), "config", "is not a saved set-up"),
             ("{}", "dataset", "field required"),
             (saved(colour="red"), "colour", "not permitted"),
