@@ -53,6 +53,11 @@ class Figures:
         """All steps, chunk by chunk."""
         yield from self._tables("chunks", run_id)
 
+    def since(self, run_id: int, step: int) -> StepTable:
+        """All steps after `step`; the chunks before it are not read."""
+        table = joined(list(self._tables("chunks", run_id, condition=f"last_step > {step:d}")))
+        return table.take(table.step > step)
+
     def tail(self, run_id: int) -> list[StepTable]:
         """The chunks after the last complete one."""
         complete = "SELECT 1 FROM overviews AS o WHERE o.run = c.run AND o.first_step = c.first_step"

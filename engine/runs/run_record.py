@@ -152,6 +152,8 @@ class RunFigures(Protocol):
 
     def chunks(self, run_id: int) -> Iterator[StepTable]: ...
 
+    def since(self, run_id: int, step: int) -> StepTable: ...
+
     def evaluations(self, run_id: int, limit: int | None) -> list[Evaluated | EpochFinished]: ...
 
 
@@ -189,6 +191,13 @@ class RunRecord:
     def chunks(self) -> Iterator[StepTable]:
         """All steps, some thousands at a time. Raises StoreError where the record is damaged."""
         return self.figures.chunks(self.summary.id)
+
+    def steps_since(self, step: int) -> StepTable:
+        """The steps after `step`, all of them: what a run under way has done since it was last looked at.
+
+        Raises StoreError where the record is damaged.
+        """
+        return self.figures.since(self.summary.id, step)
 
     def evaluations(self, limit: int | None = None) -> list[Evaluated | EpochFinished]:
         """In order; where there are more than `limit`, equally many are left out between any two."""

@@ -26,7 +26,10 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class Cursor:
-    """A vertical line at `x` with a label at its foot, and dots of (role, x, value) on the lines."""
+    """A vertical line at `x` with a label at its foot, and dots of (role, x, value) on the lines.
+
+    A dot's role may be a colour too, as `#RRGGBB`.
+    """
 
     x: float
     points: tuple[tuple[str, float, float], ...]
@@ -108,7 +111,7 @@ class Frame:
             y = to_log(y, self.window.floor) if self.window.log else y
             dot = QPointF(float(self.x_pixels(np.array([place]))[0]), float(self.y_pixels(y)[0]))
             if area.contains(dot):
-                painter.setBrush(QColor(getattr(self.theme, role)))
+                painter.setBrush(QColor(role if role.startswith("#") else getattr(self.theme, role)))
                 painter.drawEllipse(dot, 4, 4)
         if cursor.label and label:
             painter.setFont(chart_font())
