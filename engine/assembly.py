@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from engine.config import RunConfig
 from engine.datasets.data import DatasetInfo
@@ -20,12 +20,16 @@ from engine.networks import NETWORKS
 
 @dataclass(frozen=True, slots=True)
 class Assembly:
-    """An untrained network and what it was built for. `input_shape` is that of one input, (C, H, W) or (F,)."""
+    """An untrained network and what it was built for. `input_shape` is that of one input, (C, H, W) or (F,).
+
+    `random` is the state of torch's generator for the CPU after the parameters were drawn, which a run goes on from.
+    """
 
     network: nn.Module
     info: DatasetInfo
     input_shape: tuple[int, ...]
     loss: Loss
+    random: Tensor | None = None
 
 
 def assemble(config: RunConfig, *, aside: bool = False) -> Assembly:
@@ -41,16 +45,17 @@ def assemble(config: RunConfig, *, aside: bool = False) -> Assembly:
     entry, loss_entry = NETWORKS[config.network.name], LOSSES[config.loss.name]
     input_shape = entry.fit(info, config.network.params)
     seed = config.training.seed
-    drawing: contextlib.AbstractContextManager[object] = contextlib.nullcontext()
+    drawing: PrivateRandom | None = None
     if aside:
         drawing = PrivateRandom(torch.device("cpu"), {"cpu": torch.Generator().manual_seed(seed).get_state()})
     else:
         torch.manual_seed(seed)
-    with drawing:
+    with drawing or contextlib.nullcontext():
         network = entry.build(input_shape, loss_entry.outputs(info), config.network.params)
+    random = torch.get_rng_state() if drawing is None else drawing.state["cpu"]
     if config.initial_parameters is not None:
         set_parameters(network, config.initial_parameters)
-    return Assembly(network, info, input_shape, loss_entry.build(config.loss.params, info))
+    return Assembly(network, info, input_shape, loss_entry.build(config.loss.params, info), random)
 
 
 def describe_network(config: RunConfig) -> LayerTable:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -13,7 +13,7 @@ import torch
 from pydantic import ValidationError as PydanticError
 from torch import Tensor
 
-from engine.checkpoint_file import OpenFile, Slot, open_file, pack, refused
+from engine.checkpoint_file import Slot, open_file, pack, refused
 from engine.checkpoint_folder import LATEST, PREVIOUS
 from engine.checkpoint_manifest import FORMAT, Manifest, Progress
 from engine.checkpoint_state import pack_optimizer, restore_optimizer
@@ -221,7 +221,7 @@ def _load_file(path: Path) -> Checkpoint:
         try:
             config = config_from_json(manifest.config, source=path.name)
             progress = manifest.progress.checked()
-            _check_sizes(config, progress, file)
+            slot_check(config)(progress, file.slots)
         except InputError as error:
             raise refused(f"{path.name} does not fit: {error.problem}", error.accepted) from None
         return Checkpoint(config, progress, file.tensors(), manifest)
@@ -230,8 +230,11 @@ def _load_file(path: Path) -> Checkpoint:
 Shapes = Mapping[str, tuple[torch.dtype, tuple[int, ...]]]
 
 
-def _check_sizes(config: RunConfig, progress: Progress, file: OpenFile) -> None:
-    """Raises InputError, before any of it is read, for tensors that are not those of `config`'s network."""
+def slot_check(config: RunConfig) -> Callable[[Progress, Mapping[str, Slot]], None]:
+    """What raises InputError, before any of it is read, for tensors that are not those of `config`'s network.
+
+    Raises InputError itself where `config` fits no network.
+    """
     info = config.dataset_info()
     entry, outputs = NETWORKS[config.network.name], LOSSES[config.loss.name].outputs(info)
     shape = entry.fit(info, config.network.params)
@@ -239,16 +242,20 @@ def _check_sizes(config: RunConfig, progress: Progress, file: OpenFile) -> None:
         with torch.device("meta"):
             twin = entry.build(shape, outputs, config.network.params)
     except (RuntimeError, NotImplementedError):  # another package's, which cannot be built without its numbers
-        return
+        return lambda progress, slots: None  # noqa: ARG005
     expected = {name: (tensor.dtype, tuple(tensor.shape)) for name, tensor in named_tensors(twin).items()}
-    _check_weights(progress, expected, {name: (slot.dtype, slot.shape) for name, slot in file.slots.items()})
     weights = sum(tensor.nbytes for tensor in named_tensors(twin).values())
     history = config.optimizer.params.get("history_size", 0)
     copies = _MOST_COPIES + (2 * history if isinstance(history, int) else 0)
     most = {"optimizer": copies * weights + _SLACK, "random": _SLACK}
-    for prefix, limit in most.items():
-        if sum(_size(slot) for name, slot in file.slots.items() if name.startswith(f"{prefix}.")) > limit:
-            raise refused(f"it holds more than a run of this set-up remembers ({prefix})")
+
+    def check(progress: Progress, slots: Mapping[str, Slot]) -> None:
+        _check_weights(progress, expected, {name: (slot.dtype, slot.shape) for name, slot in slots.items()})
+        for prefix, limit in most.items():
+            if sum(_size(slot) for name, slot in slots.items() if name.startswith(f"{prefix}.")) > limit:
+                raise refused(f"it holds more than a run of this set-up remembers ({prefix})")
+
+    return check
 
 
 def _size(slot: Slot) -> int:

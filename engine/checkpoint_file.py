@@ -75,7 +75,7 @@ def pack(manifest: str, tensors: Mapping[str, Tensor]) -> list[memoryview]:
     text = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 8)
     head = bytearray(len(text).to_bytes(_LENGTH, "little") + text)
-    bodies = [_bytes_of(tensors[name]) for name in names if tensors[name].nbytes]
+    bodies = [view_bytes(tensors[name]) for name in names if tensors[name].nbytes]
     digest = hashlib.blake2b(head, digest_size=_DIGEST)
     for body in bodies:
         digest.update(body)
@@ -83,7 +83,8 @@ def pack(manifest: str, tensors: Mapping[str, Tensor]) -> list[memoryview]:
     return [memoryview(head), *bodies]
 
 
-def _bytes_of(tensor: Tensor) -> memoryview:
+def view_bytes(tensor: Tensor) -> memoryview:
+    """The bytes of a tensor on the CPU that is not empty, row by row; not copied where it is contiguous."""
     raw: Any = tensor.contiguous().reshape(-1).view(torch.uint8).numpy()  # mypy knows no buffers before Python 3.12
     return memoryview(raw)
 

@@ -51,10 +51,12 @@ def prepare(
     step_of: StepOf,
     *,
     settled: Tuned | None = None,
+    aside: bool = False,
 ) -> Generator[Preparing, None, Ready | None]:
     """Yields progress and returns what is ready, or None where the run is told to stop meanwhile.
 
-    `settled` is taken instead of measuring the thread count and memory format.
+    `settled` is taken instead of measuring the thread count and memory format. `aside`, for which it must be given:
+    neither torch's random state nor its thread count is changed, as has to be where a run may be under way.
     Raises InputError for data that cannot be had, parts that do not fit and a device that is not there.
     """
     device = pick_device(config.training.device, config.training.precision)
@@ -76,7 +78,7 @@ def prepare(
     if not len(data.test):
         raise InputError("dataset", f"{data.info.label} has no test samples", "another dataset")
     yield Preparing("Building the network")
-    parts = assemble(config)
+    parts = assemble(config, aside=aside)
     first = Samples(data.train.inputs[:batch_size], data.train.targets[:batch_size])
     tuned = Tuned(config.training.threads or torch.get_num_threads(), config.training.memory_format == "channels_last")
     if settled is not None:
@@ -93,7 +95,7 @@ def prepare(
             if control.stopping:
                 return None
             tuned = choice or tuned
-    if device.handle.type == "cpu":
+    if device.handle.type == "cpu" and not aside:
         torch.set_num_threads(tuned.threads)
     yield Preparing("Arranging the data in memory")
     splits = []

@@ -11,14 +11,23 @@ from engine.checkpoint import Checkpoint
 from engine.control import RunControl
 from engine.course import Course, DivergedError
 from engine.errors import InputError
+from engine.events import StepFinished
 from engine.inspection.private_random import PrivateRandom
 from engine.inspection.specimen import copy_device
 from engine.live import LiveNetwork
 from engine.optimizers import OPTIMIZERS
 from engine.preparation import Ready
-from engine.rewind.snapshots import Snapshots
+from engine.rewind.snapshots import Say, Snapshots, Wanted
 
 Report = Callable[[int], None]
+
+
+def _always() -> bool:
+    return True
+
+
+def _silent(what: str, done: float | None) -> None:
+    pass
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -31,21 +40,32 @@ class Moment:
 
 
 def moment_at(
-    snapshots: Snapshots, step: int, *, exact: bool = True, wanted: Callable[[], bool] = lambda: True
+    snapshots: Snapshots,
+    step: int,
+    *,
+    exact: bool = True,
+    wanted: Wanted = _always,
+    report: Report | None = None,
+    say: Say = _silent,
 ) -> Moment | None:
     """The run as it was after `step`, or without `exact` at the nearest step before that is kept.
 
     The run itself may go on meanwhile; nothing of it is changed, nor of torch's random state. What is trained anew
     takes the thread count that the run has. The other arguments and errors are those of `checkpoint_at`.
     """
-    checkpoint = checkpoint_at(snapshots, step, wanted=wanted) if exact else _nearest(snapshots, step)
+    if exact:
+        checkpoint = checkpoint_at(snapshots, step, wanted=wanted, report=report, say=say)
+    else:
+        checkpoint = _nearest(snapshots, step, wanted=wanted, say=say)
     if checkpoint is None:
         return None
-    return Moment(checkpoint.step, _ready(snapshots).live.with_weights(checkpoint.weights), checkpoint)
+    if snapshots.live is None:
+        raise _not_begun()
+    return Moment(checkpoint.step, snapshots.live.with_weights(checkpoint.weights), checkpoint)
 
 
 def checkpoint_at(
-    snapshots: Snapshots, step: int, *, wanted: Callable[[], bool] = lambda: True, report: Report | None = None
+    snapshots: Snapshots, step: int, *, wanted: Wanted = _always, report: Report | None = None, say: Say = _silent
 ) -> Checkpoint | None:
     """The run's checkpoint after `step`, bit for bit.
 
@@ -53,26 +73,34 @@ def checkpoint_at(
         step: from the first that is kept to the last that the run did.
         wanted: asked after every step that is trained anew; None is returned where it says no.
         report: told each of these steps.
+        say: told what else is done, as `Snapshots.prepared` does.
 
     Raises InputError for a step that cannot be reached.
     """
-    near = _nearest(snapshots, step)
-    if near.step == step:
+    near = _nearest(snapshots, step, wanted=wanted, say=say)
+    if near is None or near.step == step:
         return near
-    ready = _ready(snapshots)
+    changes = snapshots.changes(near, until=step)
+    check = snapshots.checker(after=near.step, until=step)
+    ready = snapshots.prepared(wanted, say)
+    if not wanted():
+        return None
+    if ready is None:
+        raise _not_begun()
     if ready.device.handle.type == "cpu":
         # Not set back: a run that is paused has the same number, and part of it is shared by all threads.
         torch.set_num_threads(ready.tuned.threads)
-    changes = snapshots.changes(near, until=step)
     course = Course(near.config, RunControl(), _twin(near, ready), resume=near, repeat=changes, random=False)
     kinds = {"cpu": "random.cpu", ready.device.handle.type: "random.device"}
     kinds["cpu"] = "random.cpu"
     state = {kind: near.tensors[name].clone() for kind, name in kinds.items()}
     with PrivateRandom(ready.device.handle, state) as random:
         try:
-            for _ in course.forward(step):
+            for event in course.forward(step):
                 if not wanted():
                     return None
+                if isinstance(event, StepFinished):
+                    check(event)
                 if report is not None:
                     report(course.step)
         except DivergedError:
@@ -98,17 +126,20 @@ def _twin(checkpoint: Checkpoint, ready: Ready) -> Ready:
     )
 
 
-def _nearest(snapshots: Snapshots, step: int) -> Checkpoint:
+def _nearest(snapshots: Snapshots, step: int, *, wanted: Wanted, say: Say) -> Checkpoint | None:
+    """The newest at `step` or before; None where it had to be made, and nobody waits for it any more."""
     found = snapshots.nearest(step)
     if found is None:
+        found = snapshots.begun(wanted, say)
+        if not wanted():
+            return None
+    if found is None or found.step > step:
         raise InputError("step", snapshots.problem or f"nothing is kept of step {step:,} or before", "a later step")
     return found
 
 
-def _ready(snapshots: Snapshots) -> Ready:
-    if snapshots.ready is None:
-        raise InputError("step", "the run has not begun", "wait for its first step")
-    return snapshots.ready
+def _not_begun() -> InputError:
+    return InputError("step", "the run has not begun", "wait for its first step")
 
 
 def _unreachable(step: int) -> InputError:

@@ -5,20 +5,27 @@ from __future__ import annotations
 import time
 from bisect import bisect_right
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from statistics import median
 from threading import Lock
 from typing import TYPE_CHECKING, Literal
 
 from engine.control import Change, ScheduleChange
+from engine.errors import InputError
 
 if TYPE_CHECKING:
     from engine.checkpoint import Checkpoint
+    from engine.events import StepFinished
+    from engine.live import LiveNetwork
     from engine.preparation import Ready
 
 Mark = Literal["first", "last", "best", "epoch", "intervention"]
 """Why a snapshot is a keyframe: `best` is the epoch's end with the lowest loss so far of those a run goes by."""
+
+Wanted = Callable[[], bool]
+Say = Callable[[str, float | None], None]
+Check = Callable[["StepFinished"], None]
 
 BUDGET = 256 * 2**20  # bytes
 SHARE = 0.005  # of the time spent training that taking snapshots may cost
@@ -37,6 +44,22 @@ class Recorded:
 
     step: int
     change: Change | ScheduleChange
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """What was changed during a run, of which not all is known."""
+
+    step: int
+    name: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Snapshot:
+    """A checkpoint that is kept, and why it is a keyframe, if it is one."""
+
+    checkpoint: Checkpoint
+    marks: frozenset[Mark]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +88,7 @@ class Snapshots:
         run: the run's name, for branches to remember.
         due: the step after which the run has to call `keep` next.
         ready: what the run works with; None before it has begun. It is kept as long as the snapshots are.
+        live: a network of the run, from which that of any of its steps is made; None likewise.
         problem: why nothing is kept any more, a sentence; empty while all is well.
 
     Args:
@@ -76,6 +100,7 @@ class Snapshots:
         self.run = run
         self.due = 0
         self.ready: Ready | None = None
+        self.live: LiveNetwork | None = None
         self.problem = ""
         self._budget = budget
         self._share = share
@@ -89,7 +114,7 @@ class Snapshots:
         self._spent = self._charged = 0.0
         self._begun: tuple[int, float] | None = None
         self._before = 0
-        self._recorded: list[Recorded] = []
+        self._recorded: list[Recorded | Unknown] = []
         self._replayed: Checkpoint | None = None
 
     # Asked from any thread.
@@ -125,11 +150,45 @@ class Snapshots:
             return replayed
         return found
 
+    @property
+    def snapshots(self) -> list[Snapshot]:
+        """All of them, ascending."""
+        with self._lock:
+            return [Snapshot(frame.checkpoint, frozenset(frame.marks)) for frame in self._frames.values()]
+
     def changes(self, checkpoint: Checkpoint, *, until: int) -> tuple[Recorded, ...]:
-        """What was changed after `checkpoint`, up to and including the pause after the step `until`."""
+        """What was changed after `checkpoint`, up to and including the pause after the step `until`.
+
+        Raises InputError where not all of it is known.
+        """
         with self._lock:
             known = len(checkpoint.interventions) - self._before
-            return tuple(change for change in self._recorded[known:] if change.step <= until)
+            changes = [change for change in self._recorded[known:] if change.step <= until]
+        for change in changes:
+            if isinstance(change, Unknown):
+                raise InputError(
+                    "step",
+                    f"the {change.name} was changed after step {change.step:,}, and an older version kept no settings "
+                    "of the new one, so that the steps after it cannot be trained again",
+                    "a step that is kept, or one before the change",
+                )
+        return tuple(change for change in changes if isinstance(change, Recorded))
+
+    def prepared(self, wanted: Wanted, say: Say) -> Ready | None:  # noqa: ARG002
+        """What the run works with; None where nobody waits for it any more, or the run has not begun.
+
+        Where it must be made first, `say` is told what is done, and its share in 0 … 1 or None; `wanted` is asked.
+        Raises InputError where it cannot be had.
+        """
+        return self.ready
+
+    def begun(self, wanted: Wanted, say: Say) -> Checkpoint | None:  # noqa: ARG002
+        """Where the run began, if that must be made first and can be. As `prepared`."""
+        return None
+
+    def checker(self, *, after: int, until: int) -> Check:  # noqa: ARG002
+        """What is told each step that is trained again, and raises InputError where the run did another."""
+        return lambda step: None  # noqa: ARG005
 
     def remember(self, checkpoint: Checkpoint) -> None:
         """Keep what was trained anew as long as nothing else is: the next question is often about its neighbour."""
@@ -139,7 +198,20 @@ class Snapshots:
 
     def begin(self, ready: Ready, *, interventions: int = 0) -> None:
         """The run is set up. `interventions`: how many its past has, where it goes on from a checkpoint."""
-        self.ready, self._before = ready, interventions
+        self.ready, self.live = ready, ready.live
+        self._before = interventions - len(self._recorded)
+
+    def take_over(self, snapshots: Iterable[Snapshot], recorded: Iterable[Recorded | Unknown]) -> None:
+        """Have what was kept of the run before it was interrupted, and what was changed; before it goes on."""
+        with self._lock:
+            self._recorded = list(recorded)
+            for snapshot in snapshots:
+                self._add(snapshot.checkpoint, set(snapshot.marks))
+            self._thin()
+            self._list_ticks()
+
+    def _list_ticks(self) -> None:
+        self._ticks = tuple(Tick(step, frozenset(frame.marks)) for step, frame in self._frames.items())
 
     def record(self, step: int, change: Change | ScheduleChange) -> None:
         with self._lock:
@@ -172,7 +244,7 @@ class Snapshots:
         with self._lock:
             self._add(checkpoint, set(marks))
             self._thin()
-            self._ticks = tuple(Tick(step, frozenset(frame.marks)) for step, frame in self._frames.items())
+            self._list_ticks()
         if not self._frames:
             self._give_up("A snapshot of this network takes more memory than all of them may.")
         cost = time.perf_counter() - start
