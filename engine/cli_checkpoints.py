@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from engine.checkpoint_folder import CheckpointPolicy, holds_checkpoint
+from engine.config import RunConfig
 from engine.errors import InputError
 
 if TYPE_CHECKING:
     from engine.checkpoint import Checkpoint
 
 DEFAULT_SECONDS = 30.0  # of training between two checkpoints, those after epochs apart
+_BEST_FROM = 100  # steps an epoch has at least for its weights to be kept where they are the best, as in the window
 
 
 def add_checkpoint_options(parser: argparse.ArgumentParser) -> None:
@@ -38,7 +40,7 @@ def check_checkpoint_options(options: argparse.Namespace) -> None:
         raise InputError("--config", "a checkpoint holds its set-up", "--resume or --config")
     if options.checkpoint_every is not None and not (options.checkpoints or options.resume):
         raise InputError("--checkpoint-every", "no checkpoints are kept", "--checkpoints FOLDER with it")
-    _interval(options.checkpoint_every)
+    check_interval(options.checkpoint_every)
     if options.checkpoints is not None and not _same(options.checkpoints, options.resume):
         folder = Path(options.checkpoints)
         kept = [inside for inside in (folder, *sorted(folder.glob("stage-*"))) if holds_checkpoint(inside)]
@@ -73,13 +75,30 @@ def checkpoint_policy(options: argparse.Namespace, *, stage: int | None) -> Chec
         where = options.resume
     if where is None:
         return None
-    steps, seconds = _interval(options.checkpoint_every)
+    steps, seconds = check_interval(options.checkpoint_every)
     folder = Path(where) if stage is None else Path(where) / f"stage-{stage}"
     return CheckpointPolicy(folder=folder, every_steps=steps, every_seconds=seconds)
 
 
-def _interval(text: str | None) -> tuple[int, float]:
-    """Steps and seconds, of which one is 0."""
+def recorded_policy(config: RunConfig, folder: Path, every: str | None = None) -> CheckpointPolicy:
+    """What to keep of a run in its folder of the history, as the window does.
+
+    `every`: as `--checkpoint-every` takes it. Raises InputError.
+    """
+    steps, seconds = check_interval(every)
+    per_epoch = config.dataset_info().train_size / config.training.batch_size
+    return CheckpointPolicy(
+        folder=folder,
+        every_steps=steps,
+        every_seconds=seconds,
+        every_epochs=0,
+        copy_epochs=0,
+        at_best=per_epoch >= _BEST_FROM,
+    )
+
+
+def check_interval(text: str | None) -> tuple[int, float]:
+    """Steps and seconds between two checkpoints, of which one is 0; as `--checkpoint-every` says. Raises InputError."""
     if text is None:
         return 0, DEFAULT_SECONDS
     try:

@@ -33,7 +33,7 @@ from engine.race_results import RaceResult
 from engine.runs.store import RunStore
 
 if TYPE_CHECKING:
-    from engine.race_runner import RaceEvent, Record
+    from engine.race_runner import Kept, RaceEvent, Record
 
     Commands = argparse._SubParsersAction[Any]
 
@@ -136,14 +136,16 @@ def _record(store: RunStore | None) -> Record | None:
     """Keeps every run in the history under its label, all of them with one tag."""
     if store is None:
         return None
+    from engine.race_runner import Kept
+
     tag = race_tag(datetime.now())
 
     @contextmanager
-    def keep(entrant: Entrant) -> Iterator[Callable[[Event], None]]:
+    def keep(entrant: Entrant) -> Iterator[Kept]:
         recorder = store.record(entrant.config, name=entrant.label, tags=(tag,))
         try:
             with recorder:
-                yield recorder.put
+                yield Kept(recorder.put, recorder.folder)
         finally:
             if recorder.problem:
                 sys.stderr.write(recorder.problem + "\n")

@@ -3,45 +3,40 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
-from datetime import datetime
-from pathlib import Path
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
 from rich.table import Table
 
-from engine.config import RunConfig
-from engine.errors import InputError
-from engine.events import Event
-from engine.files import write_pieces_atomically
-from engine.lessons.lesson import Lesson
-from engine.runs.exports import csv_of_evaluations, csv_of_steps, json_pieces, record_as_json, summary_as_json
+from engine.cli_export import add_export_options, export, open_run
+from engine.cli_go_on import add_branch_options, add_resume_options, branch, resume
+from engine.cli_history import local_time, print_json, print_pairs, print_table, run_number, whole_number
+from engine.cli_verify import verify
+from engine.runs.exports import record_as_json, summary_as_json
 from engine.runs.query import SORTS, RunQuery
 from engine.runs.run_record import STATUSES, RunRecord, RunSummary
 from engine.runs.store import RunStore
-from engine.runs.store_error import StoreError
 
 if TYPE_CHECKING:
     Commands = argparse._SubParsersAction[Any]
 
 _DAY = 86_400.0  # s
 _FILTERS = ("dataset", "network", "optimizer", "lesson", "tag")
+_ACTIONS = "list|show|resume|branch|export|verify|open|rename|note|tag|delete|undelete|purge"
 
 
 def add_parser(commands: Commands) -> None:
     """The command `runs` and its own commands."""
-    parser = commands.add_parser("runs", help="the history: show, name, tag, delete, export", allow_abbrev=False)
-    actions = parser.add_subparsers(
-        dest="action", required=True, metavar="list|show|rename|note|tag|delete|undelete|purge|export"
+    parser = commands.add_parser(
+        "runs", help="the history: show, go on, branch, export, verify, name, tag, delete", allow_abbrev=False
     )
+    actions = parser.add_subparsers(dest="action", required=True, metavar=_ACTIONS)
 
-    def add(name: str, text: str, *, many: bool | None = False) -> argparse.ArgumentParser:
-        action: argparse.ArgumentParser = actions.add_parser(name, help=text, allow_abbrev=False)
+    def add(name: str, text: str, *, many: bool | None = False, more: str = "") -> argparse.ArgumentParser:
+        about = f"{text[:1].upper()}{text[1:]}. {more}".rstrip() if more else None
+        action: argparse.ArgumentParser = actions.add_parser(name, help=text, description=about, allow_abbrev=False)
         if many is not None:
             action.add_argument("run", nargs="+" if many else None, metavar="RUN", help="its number, or latest")
         action.add_argument("--json", action="store_true", help="answer in JSON")
@@ -57,6 +52,30 @@ def add_parser(commands: Commands) -> None:
     listing.add_argument("--ascending", action="store_true", help="the lowest first")
     listing.add_argument("--limit", metavar="N", help="so many at most")
     add("show", "all about a run but its steps")
+    going_on = "It goes on from its newest checkpoint, bit for bit, and is recorded further as the same run."
+    add_resume_options(
+        add("resume", "let a run go on that was stopped or interrupted, or train it longer", more=going_on)
+    )
+    branching = (
+        "The exact state after that step comes from the nearest checkpoint before, or from the beginning, by training "
+        "forward. With nothing changed the new run repeats its parent bit for bit."
+    )
+    add_branch_options(
+        add("branch", "a new run that goes on from a step of another one, in its own way", more=branching)
+    )
+    exporting = (
+        "The figures of all steps as CSV, or with all that is known as JSON; the set-up; the weights as safetensors or "
+        "as a state_dict; a plain PyTorch script that repeats the run; or all of it in a folder or zip for another "
+        "computer, which `runs open` checks. Only figures are written where no more was kept and nothing can be "
+        "trained again."
+    )
+    add_export_options(add("export", "write a run's figures, set-up, weights or script to a file", more=exporting))
+    verifying = (
+        "The exit status is 0 where they are equal to the last bit, 1 where they are not, 2 where neither is found."
+    )
+    add("verify", "run a run's script and compare its final weights with the run's", more=verifying)
+    opening = add("open", "check a folder or zip that `export` wrote elsewhere, and say what is in it", many=None)
+    opening.add_argument("path", metavar="FOLDER|ZIP", help="where it lies")
     add("rename", "give a run a name").add_argument("name", metavar="NAME")
     add("note", "replace a run's notes").add_argument("text", metavar="TEXT", help="- reads the standard input")
     tag = add("tag", "add tags to a run")
@@ -66,23 +85,28 @@ def add_parser(commands: Commands) -> None:
     add("undelete", "bring deleted runs back", many=True)
     purge = add("purge", "remove deleted runs and their files for good", many=None)
     purge.add_argument("--days", metavar="N", default="0", help="only those deleted so many days ago")
-    export = add("export", "write a run's figures to a file")
-    export.add_argument("file", metavar="FILE|-", help="a .csv or .json; - for the standard output")
-    export.add_argument("--evaluations", action="store_true", help="in CSV: the evaluations instead of the steps")
 
 
 def run(options: argparse.Namespace) -> int:
     """Do what `runs` was asked for; returns the exit status. Raises InputError."""
+    if options.action == "open":
+        return open_run(options)
     with RunStore() as store:
         if store.problem:
             sys.stderr.write(store.problem + "\n")
         match options.action:
+            case "resume":
+                return resume(store, options)
+            case "branch":
+                return branch(store, options)
+            case "export":
+                return export(store, options)
+            case "verify":
+                return verify(store, options)
             case "list":
                 _list(store, options)
             case "show":
                 _show(store, options)
-            case "export":
-                _export(store.run(_number(store, options.run)), options)
             case "purge":
                 _purge(store, options)
             case _:
@@ -90,47 +114,23 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _number(store: RunStore, text: str) -> int:
-    if text == "latest":
-        return store.latest()
-    return _whole("RUN", text, "the number of a run, or latest")
-
-
-def _whole(field: str, text: str, accepted: str) -> int:
-    if not text.isascii() or not text.isdigit() or len(text) > 15:
-        raise InputError(field, f"{text!r} is not accepted", accepted)
-    return int(text)
-
-
 def _list(store: RunStore, options: argparse.Namespace) -> None:
     query = RunQuery(
         text=" ".join(options.text),
         **{name: getattr(options, name) for name in (*_FILTERS, "status", "deleted", "sort")},
         descending=not options.ascending,
-        limit=None if options.limit is None else _whole("--limit", options.limit, "a number from 0"),
+        limit=None if options.limit is None else whole_number("--limit", options.limit, "a number from 0"),
     )
     _answer(store.runs(query), as_json=options.json)
 
 
 def _answer(summaries: list[RunSummary], *, as_json: bool) -> None:
     if as_json:
-        _print_json([summary_as_json(summary) for summary in summaries])
+        print_json([summary_as_json(summary) for summary in summaries])
     elif summaries:
-        _print(_table(summaries))
+        print_table(_table(summaries))
     else:
         sys.stderr.write("no runs\n")
-
-
-def _print_json(value: object) -> None:
-    sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
-
-
-def _print(table: Table) -> None:
-    """What people wrote is no markup; where nobody looks on, lines are as long as they are."""
-    console = Console(highlight=False, markup=False)
-    if not console.is_terminal:
-        console.width = 1000
-    console.print(table)
 
 
 def _table(summaries: list[RunSummary]) -> Table:
@@ -144,21 +144,14 @@ def _table(summaries: list[RunSummary]) -> Table:
         tags = f" ({', '.join(run.tags)})" if run.tags else ""
         table.add_row(
             str(run.id),
-            _local(run.began),
+            local_time(run.began),
             run.status,
             f"{run.title}, {run.optimizer}{tags}",
-            f"{run.epoch}/{run.epochs}",
+            f"{run.epoch}/{max(run.epoch, run.epochs)}",  # more where it was continued
             _figure(run.test_loss, ".4f"),
             _figure(run.test_accuracy, ".2%"),
         )
     return table
-
-
-def _local(seconds: float) -> str:
-    try:
-        return datetime.fromtimestamp(seconds).astimezone().strftime("%Y-%m-%d %H:%M")
-    except (OverflowError, ValueError, OSError):
-        return ""
 
 
 def _figure(value: float | None, form: str) -> str:
@@ -166,24 +159,20 @@ def _figure(value: float | None, form: str) -> str:
 
 
 def _show(store: RunStore, options: argparse.Namespace) -> None:
-    run_id = _number(store, options.run)
+    run_id = run_number(store, options.run)
     record = store.run(run_id)
     above, below = store.parents(run_id), store.children(run_id)
     if options.json:
         files = {"folder": str(store.folder(run_id)), "children": [run.id for run in below]}
-        _print_json({**record_as_json(record), **files})
+        print_json({**record_as_json(record), **files})
         return
-    table = Table(box=None, pad_edge=False, show_header=False)
-    for name, text in _lines(record, [run.id for run in above], [run.id for run in below]):
-        if text:
-            table.add_row(name, text)
-    _print(table)
+    print_pairs(_lines(record, [run.id for run in above], [run.id for run in below]))
 
 
 def _lines(record: RunRecord, above: list[int], below: list[int]) -> Iterator[tuple[str, str]]:
     run = record.summary
     yield "run", f"{run.id}: {run.title}"
-    yield "began", _local(run.began)
+    yield "began", local_time(run.began)
     yield "status", ", ".join(filter(None, (run.status, run.reason.replace("_", " "), "deleted" * bool(run.deleted))))
     yield "message", run.message
     yield "lesson", run.lesson + (f", stage {run.stage}" if run.stage is not None else "")
@@ -211,7 +200,7 @@ def _lines(record: RunRecord, above: list[int], below: list[int]) -> Iterator[tu
 
 def _change(store: RunStore, options: argparse.Namespace) -> None:
     given = options.run if isinstance(options.run, list) else [options.run]
-    numbers = [_number(store, text) for text in given]
+    numbers = [run_number(store, text) for text in given]
     match options.action:
         case "rename":
             store.rename(numbers[0], options.name)
@@ -227,60 +216,9 @@ def _change(store: RunStore, options: argparse.Namespace) -> None:
 
 
 def _purge(store: RunStore, options: argparse.Namespace) -> None:
-    days = _whole("--days", options.days, "a number of days from 0")
+    days = whole_number("--days", options.days, "a number of days from 0")
     gone = store.purge(before=time.time() - days * _DAY if days else None)
     if options.json:
-        _print_json(gone)
+        print_json(gone)
     else:
         sys.stdout.write(f"removed {len(gone)} run{'s' * (len(gone) != 1)}\n")
-
-
-def _export(record: RunRecord, options: argparse.Namespace) -> None:
-    suffix = Path(options.file).suffix.lower()
-    if options.json or (options.file != "-" and suffix == ".json"):
-        pieces: Iterable[str] = json_pieces(record)
-    elif options.file == "-" or suffix == ".csv":
-        pieces = csv_of_evaluations(record) if options.evaluations else csv_of_steps(record)
-    else:
-        raise InputError("FILE", f"{options.file!r} does not say the format", "a name that ends in .csv or .json")
-    if options.file == "-":
-        sys.stdout.writelines(pieces)
-        return
-    try:
-        write_pieces_atomically(Path(options.file), (memoryview(piece.encode()) for piece in pieces))
-    except OSError as error:
-        raise InputError("FILE", f"{options.file} cannot be written: {error.strerror or error}") from None
-
-
-@contextmanager
-def history(*, wanted: bool) -> Iterator[RunStore | None]:
-    """The store that runs are recorded in; None where it is not wanted or cannot be used, which is told on stderr."""
-    try:
-        store = RunStore() if wanted else None
-    except StoreError as error:
-        sys.stderr.write(f"{error}; runs are not recorded\n")
-        store = None
-    if store is None:
-        yield None
-        return
-    with store:
-        if store.problem:
-            sys.stderr.write(store.problem + "\n")
-        yield store if store.writable else None
-
-
-@contextmanager
-def recorded(
-    store: RunStore | None, config: RunConfig, *, lesson: Lesson | None, stage: int | None
-) -> Iterator[Callable[[Event], None]]:
-    """A function that keeps the events of one run; a problem is told on stderr when the run has ended."""
-    if store is None:
-        yield lambda _event: None
-        return
-    recorder = store.record(config, lesson="" if lesson is None else lesson.name, stage=stage)
-    try:
-        with recorder:
-            yield recorder.put
-    finally:
-        if recorder.problem:
-            sys.stderr.write(recorder.problem + "\n")
