@@ -35,6 +35,7 @@ TOOLS = (
     Tool("functions", "Sigmoid and log", "Ctrl+Shift+1", "gui.functions_panel", "FunctionsPanel"),
     Tool("descent", "Descent", "Ctrl+Shift+2", "gui.descent_panel", "DescentPanel"),
     Tool("compare", "Compare", "Ctrl+Shift+3", "gui.compare_panel", "ComparePanel"),
+    Tool("confusion", "Confusion matrix", "Ctrl+Shift+4", "gui.confusion_panel", "ConfusionPanel"),
 )
 
 

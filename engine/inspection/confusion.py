@@ -5,12 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from engine.datasets.data import DatasetInfo, Samples
+from engine.datasets.levels import grey_levels
 from engine.errors import InputError
 
 if TYPE_CHECKING:
@@ -159,6 +160,19 @@ def balanced_order(samples: Samples) -> Numbers:
     _, starts = np.unique(targets[by_class], return_index=True)
     turn = np.arange(len(targets)) - np.repeat(starts, np.diff([*starts, len(targets)]))
     return by_class[np.argsort(turn, kind="stable")].astype(np.int64)
+
+
+def look_at(samples: Samples, info: DatasetInfo, numbers: Numbers) -> NDArray[np.uint8] | NDArray[np.float32]:
+    """Some samples to look at, owned: pictures uint8 (n, H, W) grey or (n, H, W, 3) colour, or points float32 (n, F).
+
+    Raw images are scaled each by its own largest value.
+    """
+    values: NDArray[Any] = samples.inputs.numpy()[numbers]
+    if not info.is_image:
+        points: NDArray[np.float32] = values.astype(np.float32)
+        return points
+    pictures: NDArray[np.uint8] = grey_levels(values) if info.raw else values
+    return pictures[:, 0] if pictures.shape[1] == 1 else np.ascontiguousarray(np.moveaxis(pictures, 1, -1))
 
 
 def confusion_matrix(

@@ -1,0 +1,511 @@
+"""Which classes the network of this moment, or of the step gone back to, takes for which."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+from PySide6.QtCore import QElapsedTimer, QPoint, QSize, Qt
+from PySide6.QtGui import QHideEvent, QResizeEvent, QShowEvent
+from PySide6.QtWidgets import (
+    QBoxLayout,
+    QFileDialog,
+    QFrame,
+    QHBoxLayout,
+    QLabel,
+    QMenu,
+    QScrollArea,
+    QSizePolicy,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from engine.config import RunConfig
+from engine.datasets.data import DatasetInfo
+from engine.errors import InputError
+from engine.files import write_atomically
+from engine.inspection.confusion import Confusion, Tally, balanced_order, look_at
+from gui import numbers
+from gui.confusion_layout import Cell
+from gui.export import png
+from gui.figure_table import Column, FigureTable, figures
+from gui.icons import icon
+from gui.theme import PANEL_MARGIN, SPACING, Theme
+from gui.views.confusion_matrix import ConfusionMatrix, sentence
+from gui.views.sample_grid import SampleGrid
+from gui.workbench import Workbench
+
+if TYPE_CHECKING:
+    from engine.datasets.data import Samples
+    from engine.live import LiveNetwork
+
+SUBSET = 500  # samples, counted first: LeNet takes 35 ms for them on one core
+SLICE = 0.05  # s of counting between two looks at whether it is still wanted
+LEAST_A_CLASS = 5  # samples that are counted during a run, however long they take
+EVERY = 2.0  # s between two counts of a network that is being trained
+SHARE = 0.02  # of the time, at most, that counting takes during a run
+TELL_EVERY = 400  # ms between two pictures while the whole is counted
+MOST_SAMPLES = 60  # shown of one cell
+WIDE_FROM = 620  # px: from there on the figures stand beside the matrix
+SIDE_WIDTH = 276  # px of the figures there
+UNLIMITED = 16_777_215  # px, Qt's own largest size
+PICTURE = QSize(720, 720)  # px of the picture to save
+READING = "Reading the test set …"
+NO_CONFIG = "There is a mistake in the set-up. Correct it to see what its network takes for what."
+NO_TORCH = "The network is being made ready …"
+HINT = "Point at a cell to read it. A click shows its samples."
+
+
+@dataclass(frozen=True, slots=True)
+class _Split:
+    """A test set with the order in which it is counted."""
+
+    dataset: object
+    info: DatasetInfo
+    samples: Samples
+    order: NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Asked:
+    """What is being counted, or was last: the network itself, and whether all samples shall be."""
+
+    live: LiveNetwork
+    generation: int
+    step: int | None
+    whole: bool
+
+
+class ConfusionPanel(QWidget):
+    """The confusion matrix of the test set, with each class's figures and the samples behind a cell.
+
+    A part of the samples in which all classes are alike is counted at once, the others little by little, and only
+    while no run goes on: counting takes its time on the cores that train.
+    """
+
+    def __init__(self, bench: Workbench, theme: Theme, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName("confusion_panel")
+        self._bench, self._theme = bench, theme
+        self._asked: _Asked | None = None
+        self._question = 0  # grows with every network that is asked about
+        self._counting = False
+        self._rest = 0.0  # s until the next count during a run
+        self._since = QElapsedTimer()
+        self._told = QElapsedTimer()
+        self._split: _Split | None = None
+        self._confusion: Confusion | None = None
+        self._step: int | None = None  # whose confusion is shown
+        self._accuracy = _label("confusion_accuracy", role="title", wraps=False)
+        self._note = _label("confusion_note", role="note")
+        self._message = _label("confusion_message", role="secondary")
+        self._matrix = ConfusionMatrix(theme)
+        self._reading = _label("confusion_reading", role="secondary")
+        self._cell_title = _label("confusion_cell", role="heading", wraps=False)
+        self._samples_note = _label("confusion_samples_note", role="note")
+        self._samples = SampleGrid(theme, title="Samples of the chosen cell")
+        self._samples.setObjectName("confusion_samples")
+        self._points = FigureTable("Samples of the chosen cell", (Column("Sample"), Column("x")))
+        self._points.setObjectName("confusion_points")
+        self._classes = FigureTable(
+            "Figures of each class",
+            (
+                Column("Class"),
+                Column("Samples", "Of this class, as far as they are counted"),
+                Column("Recall", "The share of the class's samples that are taken for it"),
+                Column("Precision", "The share of what is taken for the class that is of it"),
+            ),
+        )
+        self._classes.setObjectName("confusion_classes")
+        self._save = QToolButton()
+        self._save.setObjectName("confusion_save")
+        self._save.setProperty("compact", True)
+        self._save.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self._save.setAccessibleName("Save the confusion matrix")
+        self._save.setToolTip("Save the matrix as a picture or a table.")
+        self._save.clicked.connect(lambda: self._menu().popup(self._save.mapToGlobal(QPoint(0, self._save.height()))))
+        self._matrix.pointed.connect(self._read)
+        self._matrix.chosen.connect(self._choose)
+        self._lay_out()
+        self.set_theme(theme)
+        self._choose(None)
+        self.refresh()
+
+    # What the window asks
+
+    def set_theme(self, theme: Theme) -> None:
+        self._theme = theme
+        for view in (self._matrix, self._samples, self._points, self._classes):
+            view.set_theme(theme)
+        self._save.setIcon(icon("export", theme))
+
+    def prepare(self, params: Mapping[str, object]) -> None:
+        """It has no settings. Raises InputError for any."""
+        for name in params:
+            raise InputError(name, "the confusion matrix has no such setting", "none")
+
+    def refresh(self) -> None:
+        config, live = self._bench.config(), self._bench.live()
+        refusal = _refusal(config, live)
+        if refusal or config is None or live is None:
+            self._show_message(refusal)
+            return
+        if not self.isVisible():
+            return
+        state = self._bench.run_state
+        asked = _Asked(
+            live=live,
+            generation=state.generation,
+            step=self._bench.step(),
+            whole=state.status != "running",
+        )
+        before = self._asked
+        if before is not None and before.live is live and before.whole == asked.whole:
+            resting = self._counting or (self._since.isValid() and self._since.elapsed() < 1000 * self._rest)
+            if asked == before or (not asked.whole and resting):
+                return
+        self._ask(asked, config)
+
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
+        self.refresh()
+
+    def hideEvent(self, event: QHideEvent) -> None:
+        super().hideEvent(event)
+        if self._counting:
+            self._forget()
+
+    # Counting
+
+    def _ask(self, asked: _Asked, config: RunConfig) -> None:
+        self._question += 1
+        self._asked, self._counting = asked, True
+        if self._confusion is None:
+            self._message.setText(READING)
+            self._message.setVisible(True)
+        split = self._split if self._split is not None and self._split.dataset == config.dataset else None
+        job = partial(_begin, self._bench, config, asked.live, split)
+        done = partial(self._take_first, self._question)
+        self._bench.compute("confusion", job, done, partial(self._take_refusal, self._question))
+
+    def _take_first(self, question: int, answer: tuple[_Split, Tally, Confusion]) -> None:
+        if question == self._question:
+            self._split, tally, confusion = answer
+            self._told.invalidate()
+            self._take(question, tally, confusion)
+
+    def _take(self, question: int, tally: Tally, confusion: Confusion) -> None:
+        """A part is counted: show it, and go on unless something newer is asked."""
+        asked = self._asked
+        if question != self._question or asked is None:
+            return
+        few = LEAST_A_CLASS * len(confusion.classes)
+        enough = confusion.done >= SUBSET or (tally.spent >= 2 * SLICE and confusion.done >= few)
+        self._counting = not confusion.whole and (asked.whole or not enough)
+        if not self._told.isValid() or self._told.elapsed() >= TELL_EVERY or not self._counting:
+            self._told.start()
+            self._show(confusion, asked.step)
+        if self._counting:
+            done = partial(self._take, question, tally)
+            self._bench.compute("confusion", partial(_go_on, tally), done)
+        else:
+            self._rest = max(EVERY, tally.spent / SHARE)
+            self._since.start()
+
+    def _take_refusal(self, question: int, text: str) -> None:
+        if question == self._question:
+            self._show_message(text)
+
+    def _forget(self) -> None:
+        """What is under way is not wanted any more."""
+        self._question += 1
+        self._asked, self._counting = None, False
+
+    # Showing
+
+    def _show(self, confusion: Confusion, step: int | None) -> None:
+        self._confusion, self._step = confusion, step
+        self._message.setVisible(False)
+        self._content.setVisible(True)
+        self._save.setEnabled(True)
+        self._accuracy.setText(f"Accuracy {numbers.percent(confusion.accuracy)}")
+        self._note.setText(self._whose(confusion))
+        self._classes.set_rows(_class_rows(confusion))
+        self._matrix.set_confusion(confusion)
+        self._show_samples()
+        self._fit()
+
+    def _whose(self, confusion: Confusion) -> str:
+        kind = "pictures" if self._split is not None and self._split.info.is_image else "points"
+        every = numbers.count(confusion.of)
+        part = (
+            f"all {every} test {kind}" if confusion.whole else f"{numbers.count(confusion.done)} of {every} test {kind}"
+        )
+        network = "untrained network" if self._step is None else f"network at step {numbers.count(self._step)}"
+        return f"of {part}, {network}"
+
+    def _show_message(self, text: str) -> None:
+        self._forget()
+        self._confusion = None
+        self._message.setText(text)
+        self._message.setVisible(True)
+        self._content.setVisible(False)
+        self._save.setEnabled(False)
+        self._accuracy.clear()
+        self._note.clear()
+        self._matrix.set_confusion(None)
+
+    def _read(self, cell: Cell | None) -> None:
+        cell = cell if cell is not None else self._matrix.choice
+        confusion = self._confusion
+        self._reading.setText(HINT if cell is None or confusion is None else sentence(confusion, cell))
+
+    def _choose(self, cell: Cell | None) -> None:
+        self._cell_title.setVisible(cell is not None)
+        self._samples_note.setVisible(cell is not None)
+        self._samples.setVisible(False)
+        self._points.setVisible(False)
+        self._samples.set_samples(np.empty((0, 1, 1), np.uint8), ())
+        self._read(self._matrix.reading)
+        self._show_samples()
+        self._fit()
+
+    def _show_samples(self) -> None:
+        """Ask for the samples of the chosen cell."""
+        cell, confusion, split = self._matrix.choice, self._confusion, self._split
+        if cell is None or confusion is None or split is None:
+            return
+        found = confusion.samples_in(true=cell.true, given=cell.given)
+        names = confusion.classes
+        same = cell.true == cell.given
+        self._cell_title.setText(f"{names[cell.true]} {'recognised' if same else 'taken for ' + names[cell.given]}")
+        shown = found[:MOST_SAMPLES]
+        if not len(found):
+            text = "None of them so far." if not confusion.whole else "None of them."
+        elif len(shown) < len(found):
+            text = f"The first {len(shown)} of {numbers.count(len(found))}, by their numbers in the test set:"
+        else:
+            text = "By their numbers in the test set:"
+        self._samples_note.setText(text)
+        self._read(self._matrix.reading)
+        job = partial(look_at, split.samples, split.info, shown)
+        self._bench.compute("confusion samples", job, partial(self._take_samples, cell, split, shown))
+
+    def _take_samples(
+        self, cell: Cell, split: _Split, shown: NDArray[np.int64], looks: NDArray[np.uint8] | NDArray[np.float32]
+    ) -> None:
+        if cell != self._matrix.choice or split is not self._split:
+            return
+        places = shown.tolist()
+        is_image = split.info.is_image
+        self._samples.setVisible(is_image and len(places) > 0)
+        self._points.setVisible(not is_image and len(places) > 0)
+        if is_image:
+            self._samples.set_samples(looks.astype(np.uint8, copy=False), places)
+        else:
+            self._points.set_columns([Column("Sample"), *(Column(f"x{i + 1}") for i in range(looks.shape[1]))])
+            columns = [figures(column) for column in looks.astype(np.float32).T]
+            self._points.set_rows([tuple(row) for row in zip(map(str, places), *columns, strict=True)])
+        self._fit()
+
+    # Saving
+
+    def picture_png(self) -> bytes:
+        """The matrix as a PNG file's contents."""
+        return png(lambda painter: self._matrix.picture(painter, PICTURE), PICTURE)
+
+    def table_csv(self) -> bytes:
+        """The counts as CSV (RFC 4180, UTF-8): a row for each true class, a column for each given one."""
+        text = io.StringIO(newline="")
+        writer = csv.writer(text)
+        if self._confusion is not None:
+            writer.writerow(["true", *self._confusion.classes])
+            for name, row in zip(self._confusion.classes, self._confusion.counts.tolist(), strict=True):
+                writer.writerow([name, *row])
+        return text.getvalue().encode()
+
+    def save(self, path: Path, contents: bytes) -> None:
+        """Write a file and say so, or why not."""
+        try:
+            write_atomically(path, contents)
+        except OSError as error:
+            self._bench.say(f"{path.name} could not be written: {error.strerror or error}.")
+        else:
+            self._bench.say(f"The confusion matrix was saved to {path.name}.")
+
+    def _menu(self) -> QMenu:
+        menu = QMenu(self)
+        menu.setObjectName("confusion_menu")
+        menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        choices: tuple[tuple[str, str, str, Callable[[], bytes]], ...] = (
+            ("Save picture as PNG…", "PNG picture (*.png)", "png", self.picture_png),
+            ("Save counts as CSV…", "Table (*.csv)", "csv", self.table_csv),
+        )
+        for text, kinds, suffix, make in choices:
+            menu.addAction(text).triggered.connect(partial(self._ask_path, text.rstrip("…"), kinds, suffix, make))
+        return menu
+
+    def _ask_path(self, title: str, kinds: str, suffix: str, make: Callable[[], bytes], _checked: bool = False) -> None:
+        contents = make()
+        dialog = QFileDialog(self, title, str(Path.home() / f"confusion.{suffix}"), kinds)
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
+        dialog.setDefaultSuffix(suffix)
+        dialog.fileSelected.connect(lambda path: self.save(Path(path), contents))
+        dialog.open()
+
+    # Parts
+
+    def _lay_out(self) -> None:
+        words = QVBoxLayout()
+        words.setSpacing(0)
+        words.addWidget(self._accuracy)
+        words.addWidget(self._note)
+        header = QHBoxLayout()
+        header.setContentsMargins(PANEL_MARGIN, SPACING, PANEL_MARGIN, 0)
+        header.addLayout(words, 1)
+        header.addWidget(self._save, 0, Qt.AlignmentFlag.AlignTop)
+
+        left = QVBoxLayout()
+        left.setSpacing(SPACING)
+        left.addWidget(self._matrix, 1)
+        left.addWidget(self._reading)
+        inner = QWidget()
+        self._details = side = QVBoxLayout(inner)
+        side.setContentsMargins(0, 0, 0, 0)
+        side.setSpacing(SPACING)
+        for widget in (self._cell_title, self._samples_note, self._samples, self._points):
+            side.addWidget(widget)
+        side.addSpacing(SPACING)
+        classes = _label("confusion_classes_title", role="heading", wraps=False)
+        classes.setText("Classes")
+        side.addWidget(classes)
+        side.addWidget(self._classes)
+        side.addStretch(1)
+        self._side = _scroll(inner)
+        self._content = QWidget()
+        self._row = QBoxLayout(QBoxLayout.Direction.TopToBottom, self._content)
+        self._row.setContentsMargins(PANEL_MARGIN, SPACING, PANEL_MARGIN, PANEL_MARGIN)
+        self._row.setSpacing(3 * SPACING)
+        self._row.addLayout(left, 1)
+        self._row.addWidget(self._side)
+        self._outer = _scroll(self._content)
+        self._message.setContentsMargins(PANEL_MARGIN, SPACING, PANEL_MARGIN, SPACING)
+        rows = QVBoxLayout(self)
+        rows.setContentsMargins(0, 0, 0, 0)
+        rows.setSpacing(SPACING)
+        rows.addLayout(header)
+        rows.addWidget(self._message)
+        rows.addWidget(self._outer, 1)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._fit()
+
+    def _fit(self) -> None:
+        """Beside each other where there is room; else the matrix fills the panel and the figures are further down."""
+        wide = self.width() >= WIDE_FROM
+        directions = QBoxLayout.Direction
+        self._row.setDirection(directions.LeftToRight if wide else directions.TopToBottom)
+        least = self._matrix.minimumSizeHint().height()
+        if wide:
+            self._matrix.setMinimumHeight(least)
+            self._matrix.setMaximumHeight(UNLIMITED)
+            self._side.setFixedWidth(SIDE_WIDTH)
+            self._side.setMinimumHeight(0)
+            self._side.setMaximumHeight(UNLIMITED)
+        else:
+            across = self.width() - 2 * PANEL_MARGIN
+            room = self._outer.viewport().height() - self._reading.sizeHint().height() - PANEL_MARGIN
+            self._matrix.setFixedHeight(self._matrix.height_in(across, max(least, room)))
+            self._side.setMinimumWidth(0)
+            self._side.setMaximumWidth(UNLIMITED)
+            details = self._details
+            high = (
+                details.totalHeightForWidth(across) if details.hasHeightForWidth() else details.totalSizeHint().height()
+            )
+            self._side.setFixedHeight(high)
+
+
+# Done on another thread
+
+
+def _begin(
+    bench: Workbench, config: RunConfig, live: LiveNetwork, split: _Split | None
+) -> tuple[_Split, Tally, Confusion]:
+    if split is None:
+        dataset = bench.dataset(config)
+        split = _Split(config.dataset, dataset.info, dataset.test, balanced_order(dataset.test))
+    tally = Tally(live, split.samples, split.order)
+    tally.count(SUBSET, seconds=2 * SLICE)
+    return split, tally, tally.found()
+
+
+def _go_on(tally: Tally) -> Confusion:
+    tally.count(tally.done + 100_000 if tally.done >= SUBSET else SUBSET, seconds=SLICE)
+    return tally.found()
+
+
+# Words
+
+
+def _refusal(config: RunConfig | None, live: LiveNetwork | None) -> str:
+    """Why there is nothing to count; empty where there is."""
+    if config is None:
+        return NO_CONFIG
+    info = config.dataset_info()
+    if not info.classes:
+        return (
+            f"{info.label} has numbers as targets, not classes, so nothing can be taken for something else. "
+            "Choose a dataset with classes, such as MNIST, to see which of them the network confuses."
+        )
+    if not info.test_size:
+        return f"{info.label} has no test samples to count."
+    if live is None or live.info != info:
+        return NO_TORCH
+    return ""
+
+
+def _class_rows(confusion: Confusion) -> list[tuple[str, ...]]:
+    def share(value: float) -> str:
+        return "–" if math.isnan(value) else numbers.percent(value)
+
+    return [
+        (name, numbers.count(samples), share(recall), share(precision))
+        for name, samples, recall, precision in zip(
+            confusion.classes,
+            confusion.counts.sum(axis=1).tolist(),
+            confusion.recall.tolist(),
+            confusion.precision.tolist(),
+            strict=True,
+        )
+    ]
+
+
+def _label(name: str, *, role: str, wraps: bool = True) -> QLabel:
+    label = QLabel()
+    label.setObjectName(name)
+    label.setProperty("role", role)
+    label.setTextFormat(Qt.TextFormat.PlainText)
+    label.setWordWrap(wraps)
+    label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+    return label
+
+
+def _scroll(content: QWidget) -> QScrollArea:
+    area = QScrollArea()
+    area.setWidgetResizable(True)
+    area.setFrameShape(QFrame.Shape.NoFrame)
+    area.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+    area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+    area.setWidget(content)
+    return area
