@@ -10,12 +10,12 @@ from PySide6.QtCore import QAbstractTableModel, QModelIndex, QObject, QPersisten
 from engine.runs.run_record import RunSummary
 from gui import numbers
 from gui.run_colors import swatch
-from gui.run_rows import COLUMNS, PLACES, Row, SearchTexts, Wanted, began, listed, status_of, title_of
+from gui.run_rows import COLUMNS, PLACES, Row, SearchTexts, Wanted, began, branch_of, listed, status_of, title_of
 from gui.theme import Theme
 
 Index = QModelIndex | QPersistentModelIndex
 ROLE = Qt.ItemDataRole
-INDENT = "   "
+GUIDES = Qt.ItemDataRole.UserRole + 1  # of a name: the lines of the tree beside it, see gui.run_rows.Row
 NOWHERE = QModelIndex()
 
 
@@ -129,14 +129,17 @@ class RunModel(QAbstractTableModel):
         row, column = self._rows[index.row()], COLUMNS[index.column()]
         match role:
             case ROLE.DisplayRole:
-                text = column.text(row.run).replace("\n", " ")
-                return f"{INDENT * (row.depth - 1)}└ {text}" if row.depth and column.name == "name" else text
+                return column.text(row.run).replace("\n", " ")
             case ROLE.EditRole:
                 return row.run.name if column.name == "name" else column.text(row.run)
+            case _ if role == GUIDES:
+                return row.guides if column.name == "name" else ()
             case ROLE.DecorationRole if column.name == "color":
                 return swatch(row.run.id, self._theme)
             case ROLE.ToolTipRole:
                 return tooltip(row.run, column.name)
+            case ROLE.AccessibleTextRole if column.name == "name" and row.guides:
+                return f"{title_of(row.run)}, {branch_of(row.run)}"
             case ROLE.TextAlignmentRole:
                 side = Qt.AlignmentFlag.AlignRight if column.right else Qt.AlignmentFlag.AlignLeft
                 return side | Qt.AlignmentFlag.AlignVCenter
@@ -171,7 +174,12 @@ def tooltip(run: RunSummary, column: str) -> str:
         case "color":
             return f"Run {run.id}"
     device = f" on {run.device}" if run.device else ""
+    branch = (
+        ""
+        if run.parent is None
+        else f"\nA branch of run {run.parent}, from step {numbers.count(run.parent_step or 0)} on"
+    )
     return (
-        f"{title_of(run)}\nRun {run.id}, begun {began(run)}{device}\nBatch size {run.batch_size}, seed {run.seed}, "
-        f"{run.epochs} epochs asked for"
+        f"{title_of(run)}\nRun {run.id}, begun {began(run)}{device}{branch}\nBatch size {run.batch_size}, "
+        f"seed {run.seed}, {run.epochs} epochs asked for"
     )

@@ -95,8 +95,9 @@ def _lesson(run: RunSummary) -> str:
     return run.lesson if run.stage is None or not run.lesson else f"{run.lesson} {run.stage}"
 
 
-def _branch(run: RunSummary) -> str:
-    return "" if run.parent is None else f"run {run.parent}, step {numbers.count(run.parent_step or 0)}"
+def branch_of(run: RunSummary) -> str:
+    """Where it began, empty for a run that is no branch."""
+    return "" if run.parent is None else f"branch of {run.parent} @ {numbers.count(run.parent_step or 0)}"
 
 
 COLUMNS = (
@@ -104,13 +105,30 @@ COLUMNS = (
         "color", "", "How the run is drawn where runs are compared.", lambda _: "", lambda run: (run.id,), "00000"
     ),
     RunColumn(
+        "number",
+        "No.",
+        "The run's number, which stays with it.",
+        lambda run: str(run.id),
+        lambda run: (run.id,),
+        "0000",
+        right=True,
+    ),
+    RunColumn(
         "name",
         "Run",
         "Dataset, network, optimizer and learning rate, unless the run was given a name. F2 renames it.",
         title_of,
         lambda run: _words(title_of(run)),
-        "MNIST · LeNet-5 · AdamW 0.001 and a few",
+        "MNIST · LeNet-5 · AdamW 0.001 and",
         editable=True,
+    ),
+    RunColumn(
+        "branch",
+        "Branch",
+        "The number of the run that this one goes on from, and the step.",
+        branch_of,
+        lambda run: () if run.parent is None else (run.parent, run.parent_step or 0),
+        f"branch of 100 @ {numbers.count(1_000)}",
     ),
     RunColumn("began", "When", "When the run began.", began, lambda run: (run.began,), "2026-12-28 20:58"),
     RunColumn("status", "Status", "How the run ended.", status_of, lambda run: (status_of(run),), "Stopped early"),
@@ -180,14 +198,6 @@ COLUMNS = (
         "A note of some words, not too long",
         editable=True,
     ),
-    RunColumn(
-        "branch",
-        "Branch of",
-        "The run and the step that this one goes on from.",
-        _branch,
-        lambda run: () if run.parent is None else (run.parent, run.parent_step or 0),
-        "run 100, step 10 000",
-    ),
 )
 PLACES = {column.name: place for place, column in enumerate(COLUMNS)}
 
@@ -217,10 +227,18 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A run and how deep it stands in the tree."""
+    """A run and where it stands in the tree.
+
+    Attributes:
+        guides: for each level that it stands below others, from the left, whether more of that level comes below.
+    """
 
     run: RunSummary
-    depth: int = 0
+    guides: tuple[bool, ...] = ()
+
+    @property
+    def depth(self) -> int:
+        return len(self.guides)
 
 
 _SAID = tuple(column.text for column in COLUMNS if not column.right)
@@ -287,9 +305,10 @@ def _as_tree(runs: Sequence[RunSummary]) -> list[Row]:
         else:
             roots.append(run)
     rows: list[Row] = []
-    waiting = [(run, 0) for run in reversed(roots)]
+    waiting = [Row(run) for run in reversed(roots)]
     while waiting:
-        run, depth = waiting.pop()
-        rows.append(Row(run, depth))
-        waiting += [(branch, depth + 1) for branch in reversed(branches.get(run.id, ()))]
+        row = waiting.pop()
+        rows.append(row)
+        below = branches.get(row.run.id, ())
+        waiting += [Row(run, (*row.guides, place > 0)) for place, run in enumerate(reversed(below))]
     return rows

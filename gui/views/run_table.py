@@ -29,6 +29,7 @@ from engine.runs.run_record import RunSummary
 from gui.run_colors import SWATCH
 from gui.run_model import RunModel
 from gui.run_rows import COLUMNS, PLACES
+from gui.run_tree import TreeDelegate
 
 ROW_HEIGHT = 24  # px
 CELL = 28  # px of a cell beside its text
@@ -74,6 +75,8 @@ class RunTable(QTableView):
         # Qt holds a delegate that is set without owning it.
         self._notes = _NotesDelegate(self)
         self.setItemDelegateForColumn(PLACES["notes"], self._notes)
+        self._tree = TreeDelegate(self)
+        self.setItemDelegateForColumn(PLACES["name"], self._tree)
         self._set_headers()
         model.modelAboutToBeReset.connect(self._keep)
         model.modelReset.connect(self._restore)

@@ -12,7 +12,9 @@ from pytestqt.qtbot import QtBot
 from engine.runs.run_record import RunSummary
 from gui.history_panel import HistoryPanel
 from gui.run_colors import run_color, run_dashes
+from gui.run_model import GUIDES
 from gui.run_rows import COLUMNS, PLACES, SearchTexts, Wanted, listed
+from gui.run_tree import LEVEL, TEXT, guide_lines
 from gui.theme import DARK, LIGHT
 
 BLANK = RunSummary(
@@ -98,6 +100,12 @@ def cell(panel: HistoryPanel, run: int, column: str) -> str:
     return str(panel.model.index(row, PLACES[column]).data())
 
 
+def guides(panel: HistoryPanel, run: int) -> object:
+    row = panel.model.row_of(run)
+    assert row is not None
+    return panel.model.index(row, PLACES["name"]).data(GUIDES)
+
+
 def button(panel: HistoryPanel, name: str) -> QPushButton:
     found = panel.findChild(QPushButton, name)
     assert isinstance(found, QPushButton)
@@ -135,6 +143,28 @@ def test_branches_stand_below_their_run() -> None:
     assert [(row.run.id, row.depth) for row in rows] == [(4, 0), (3, 0), (2, 0), (5, 1), (6, 2), (7, 0), (1, 0)]
 
 
+def test_lines_lead_from_a_run_to_its_branches_past_what_stands_between() -> None:
+    family = [*RUNS, BLANK._replace(id=6, parent=5), BLANK._replace(id=7, parent=2), BLANK._replace(id=8, parent=7)]
+    rows = listed(sorted(family, key=lambda run: -run.id), SearchTexts(), Wanted(sort="number"))
+    drawn = {row.run.id: row.guides for row in rows}
+    assert [row.run.id for row in rows] == [4, 3, 2, 7, 8, 5, 6, 1]
+    assert drawn == {4: (), 3: (), 2: (), 7: (True,), 8: (True, False), 5: (False,), 6: (False, False), 1: ()}
+    beside = [(line.x1(), line.y1(), line.x2(), line.y2()) for line in guide_lines(drawn[8], left=0, top=24, bottom=48)]
+    assert beside == [(12, 24, 12, 48), (28, 24, 28, 36), (28, 36, 36, 36)]
+
+
+def test_a_branch_is_drawn_right_of_its_run(panel: HistoryPanel) -> None:
+    assert guides(panel, 5) == (False,)
+    index = panel.model.index(panel.model.row_of(5) or 0, PLACES["name"])
+    cell_area = panel.table.visualRect(index)
+    picture = panel.table.viewport().grab(cell_area).toImage()
+    ground = picture.pixelColor(TEXT // 2, 12)
+    inked = [x for x in range(4, picture.width()) for y in range(4, 20) if picture.pixelColor(x, y) != ground]
+    assert TEXT + LEVEL // 4 <= min(inked) < TEXT + LEVEL  # the line that leads to it
+    assert "branch of 2 @ 400" in str(index.data(Qt.ItemDataRole.AccessibleTextRole))
+    assert "A branch of run 2, from step 400 on" in str(index.data(Qt.ItemDataRole.ToolTipRole))
+
+
 def test_a_circle_of_branches_loses_no_run() -> None:
     circle = [BLANK._replace(id=2, parent=1), BLANK._replace(id=1, parent=2)]
     assert sorted(order(circle)) == [1, 2]
@@ -166,9 +196,9 @@ def test_a_run_keeps_its_look_and_neighbours_have_another() -> None:
 def test_cells_say_what_was_learned_and_how_it_ended(panel: HistoryPanel) -> None:
     assert cell(panel, 4, "best") == "0.5000"
     assert cell(panel, 5, "best") == "99.00\u2009%"
-    assert cell(panel, 5, "name").endswith("MNIST · LeNet-5 · Adam 0.001")
-    assert cell(panel, 5, "name").startswith("└")
-    assert cell(panel, 5, "branch") == "run 2, step 400"
+    assert cell(panel, 5, "name") == "MNIST · LeNet-5 · Adam 0.001"
+    assert cell(panel, 5, "number") == "5"
+    assert cell(panel, 5, "branch") == "branch of 2 @ 400"
     assert cell(panel, 3, "status") == "Diverged"
     assert cell(panel, 2, "tags") == "baseline, good"
     assert cell(panel, 1, "notes") == "Stalls at 0.4"
@@ -186,7 +216,7 @@ def test_the_header_sorts_and_the_selection_stays_with_its_runs(panel: HistoryPa
     assert isinstance(tree, QToolButton)
     tree.click()
     assert [run.id for run in panel.table.selected()] == [3]
-    assert not cell(panel, 5, "name").startswith("└")
+    assert guides(panel, 5) == ()
 
 
 def test_search_and_filter_narrow_the_list_and_all_come_back(panel: HistoryPanel) -> None:
