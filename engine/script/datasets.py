@@ -299,3 +299,9 @@ _WRITERS: Mapping[str, Callable[[DatasetInfo, Params], DatasetSource]] = {
     "one_point": _one,
     "two_patterns": _two_patterns,
 }
+
+TORCHVISION = ("fashion_mnist", "kmnist", "emnist_letters", "emnist_balanced", "cifar10")
+"""Those that torchvision reads and downloads."""
+
+FOLDERS = ("mnist", *TORCHVISION)
+"""Those that are read from a folder."""

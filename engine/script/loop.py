@@ -1,4 +1,4 @@
-"""The script's `main`: the run from its seed to the hash of its weights."""
+"""The epochs of a part of the run, as the script's `main` has them, and the evaluation after each."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from engine.config import RunConfig
 from engine.datasets.data import DatasetInfo
-from engine.script.layout import call, comment, fill, indented
+from engine.script.layout import call, fill, indented
+from engine.script.past import Entry
 from engine.script.plan import Length, Steering
 
 
@@ -33,15 +34,15 @@ class Setting:
         return self.autocast == "float16"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Loop:
-    """What `main` and `evaluate` are written from.
+    """A part of the run: all of it, or what lies between two branchings.
 
     Attributes:
-        network, optimizer: the expressions that make them.
+        entry: how it goes on from the part before; None: it is the first one.
+        last: the run ends with it.
         classes: the expression for the classes that outputs mean; empty in regression.
-        data: what `--data` is; empty where there is no such option.
-        patience: of early stopping; 0 where there is none, or a person ended the run before it could.
+        patience: of early stopping; 0 where there is none, or it cannot end this part, nor does a later one heed it.
     """
 
     config: RunConfig
@@ -49,10 +50,9 @@ class Loop:
     setting: Setting
     length: Length
     steering: Steering
-    network: str
-    optimizer: str
+    entry: Entry | None
+    last: bool
     classes: str
-    data: str
     patience: int
 
     # Evaluation.
@@ -96,67 +96,25 @@ class Loop:
 
     # The run.
 
-    def main(self) -> str:
-        pieces = [self._options(), self._data(), self._network(), self._before(), self._epochs(), self._after()]
-        body = "\n\n".join(piece for piece in pieces if piece)
-        return f'def main():\n{indented(body)}\n\n\nif __name__ == "__main__":\n    main()'
-
-    def _options(self) -> str:
-        lines = ["parser = argparse.ArgumentParser()"]
-        if self.data:
-            arguments = ['"--data"', "type=Path", "required=True", f'help="{self.data}"']
-            lines.append(call("parser.add_argument", arguments, levels=1))
-        lines += ['parser.add_argument("--save", type=Path, default="weights.pt")', "options = parser.parse_args()"]
-        return "\n".join(lines)
-
-    def _data(self) -> str:
-        splits = "train, validation, test" if self.info.validation_size else "train, test"
-        load = f"load_data({'options.data' if self.data else ''})"
-        lines = ["torch.set_num_threads(THREADS)"] if not self.setting.moved else []
-        if self.setting.moved:
-            load = f"[(x.to(DEVICE), y.to(DEVICE)) for x, y in {load}]"
-        lines += [f"{splits} = {load}", "inputs, targets = train"]
-        return "\n".join(lines)
-
-    def _network(self) -> str:
-        lines = [
-            "# The weights are drawn right after the seed is set, in the order of the layers.",
-            "torch.manual_seed(SEED)",
-            f"network = {self.network}",
-        ]
-        if self.config.initial_parameters:
-            lines += [
-                "# This run starts from given weights instead.",
-                "with torch.no_grad():",
-                "    for name, values in INITIAL_PARAMETERS.items():",
-                "        parameter = network.get_parameter(name)",
-                "        parameter.copy_(torch.tensor(values, dtype=torch.float32))",
-            ]
-        if self.setting.moved:
-            lines.append("network.to(DEVICE)")
-        if self.setting.channels_last:
-            lines.append("network.to(memory_format=torch.channels_last)")
-        lines.append(f"optimizer = {self.optimizer}")
-        if self.setting.scaled:
-            lines.append("scaler = torch.amp.GradScaler(DEVICE)")
-        return "\n".join(lines)
-
-    def _before(self) -> str:
-        lines = []
-        if self._counts:
+    def before(self) -> str:
+        """What is kept from step to step, at its beginning."""
+        lines, entry = [], self.entry
+        trains = bool(self.length.epochs)
+        if self.counts and trains and entry is None:
             lines.append("step = 0  # updates so far")
-        if self._keeps_rate:
+        if self._keeps_rate and trains:
             lines.append("learning_rate = LEARNING_RATE")
-        if self.steering.schedule and self._keeps_schedule:
+        if self.steering.schedule and self._keeps_schedule and not (entry and entry.keeps_plateau):
             lines.append(f"schedule = {self.steering.schedule}")
-        if self.patience:
+        if self.patience and not (entry and entry.keeps_best):
             lines.append("best_loss, best, waited = math.inf, None, 0")
-        if self.config.training.evaluate_first:
-            lines += self._evaluate_and_print("untrained", train_loss=False).splitlines()
+        if self.config.training.evaluate_first and entry is None:
+            lines += self.report("untrained", train_loss=False).splitlines()
         return "\n".join(lines)
 
     @property
-    def _counts(self) -> bool:
+    def counts(self) -> bool:
+        """The script knows the number of the step."""
         return bool(self.steering.changes or self.steering.follows or self.length.steps is not None)
 
     @property
@@ -167,7 +125,8 @@ class Loop:
     def _keeps_schedule(self) -> bool:
         return "schedule" in self.steering.changes or self.steering.watches
 
-    def _evaluate_and_print(self, when: str, *, train_loss: bool) -> str:
+    def report(self, when: str, *, train_loss: bool) -> str:
+        """Evaluate on the test set, and print what came of it."""
         names = "test_loss, accuracy" if self.classes else "test_loss"
         accuracy = ", test accuracy {accuracy:.2%}" if self.classes else ""
         figures = f"test loss {{test_loss:.4f}}{accuracy}"
@@ -181,10 +140,31 @@ class Loop:
 
     # The epochs.
 
-    def _epochs(self) -> str:
-        lines = ["for epoch in range(1, EPOCHS + 1):", indented(self._order()), "    loss_sum = 0.0"]
-        lines += ["    for batch in order.split(BATCH_SIZE):", indented(self._step(), 2)]
-        return "\n".join([*lines, indented(self._epoch_end())])
+    def epochs(self) -> str:
+        """All of them; empty where not one is begun."""
+        if not self.length.epochs:
+            return ""
+        entry = self.entry
+        resumes = entry is not None and entry.resumes
+        lines = [f"for epoch in range({entry.epoch if entry else 1}, EPOCHS + 1):"]
+        if self._waits_before:
+            lines += ["    if waited >= PATIENCE:", "        break"]
+        lines.append(indented(self._order()))
+        batches = "order.split(BATCH_SIZE)"
+        if resumes:
+            batches += "[seen:]"
+        else:
+            lines.append("    loss_sum = 0.0")
+        lines += [f"    for batch in {batches}:", indented(self._step(), 2)]
+        lines.append(indented(self._epoch_end()))
+        if resumes:
+            lines.append("    loss_sum, seen = 0.0, 0")
+        return "\n".join(lines)
+
+    @property
+    def _waits_before(self) -> bool:
+        """Early stopping has a past, and may end the run before the first epoch."""
+        return bool(self.patience and self.last and self.entry and self.entry.keeps_best)
 
     def _order(self) -> str:
         moved = ".to(DEVICE)" if self.setting.moved else ""
@@ -209,7 +189,7 @@ class Loop:
         x = "inputs[batch].permute(0, 3, 1, 2)" if self.setting.channels_last else "inputs[batch]"
         lines += [f"x, y = {x}, targets[batch]", *self._update().splitlines()]
         lines.append("loss_sum += loss.item() * len(batch)")
-        if self._counts:
+        if self.counts:
             lines.append("step += 1")
         return "\n".join(lines)
 
@@ -253,7 +233,7 @@ class Loop:
         if self.length.steps is not None:
             lines += ["if step == STEPS:", "    break  # within the epoch"]
         lines.append("train_loss = loss_sum / len(inputs)")
-        report = self._evaluate_and_print("epoch {epoch}", train_loss=True)
+        report = self.report("epoch {epoch}", train_loss=True)
         if self.length.print_every > 1:
             lines.append(f"if epoch % {self.length.print_every} == 0 or epoch == EPOCHS:")
             report = indented(report)
@@ -272,19 +252,25 @@ class Loop:
         if self.steering.watches:
             observe = f"schedule.observe({watched})"
             if "schedule" in self.steering.changes:
-                observe = f"if isinstance(schedule, ReduceOnPlateau):\n    {observe}"
+                observe = f'if hasattr(schedule, "observe"):\n    {observe}'
             lines.append(observe)
         if self.patience:
-            lines.append(fill(_EARLY_STOPPING, watched=watched))
+            about = "keep the best weights."
+            if self.last:
+                about = "keep the best weights, give up after PATIENCE worse epochs."
+            lines.append(fill(_EARLY_STOPPING, watched=watched, about=about))
+            if self.last and not self._waits_before:
+                lines.append("    if waited == PATIENCE:\n        break")
         return "\n".join(lines)
 
-    def _after(self) -> str:
+    def after(self) -> str:
+        """The end of the run: the weights are saved, and their hash is printed."""
         lines = []
         if self.patience:
             lines += ["if best is not None:", "    network.load_state_dict(best)"]
-            lines += self._evaluate_and_print("best epoch", train_loss=False).splitlines()
+            lines += self.report("best epoch", train_loss=False).splitlines()
         elif self.length.steps is not None:
-            lines += self._evaluate_and_print("step {step}", train_loss=False).splitlines()
+            lines += self.report("step {step}", train_loss=False).splitlines()
         state = "network.state_dict()"
         if self.setting.moved:
             state = "{name: tensor.cpu() for name, tensor in network.state_dict().items()}"
@@ -295,14 +281,12 @@ class Loop:
 
 
 _EARLY_STOPPING = """
-    # Early stopping: keep the best weights, give up after PATIENCE worse epochs.
+    # Early stopping: $about
     if $watched < best_loss:
         best_loss, waited = $watched, 0
         best = copy.deepcopy(network.state_dict())
     else:
         waited += 1
-        if waited == PATIENCE:
-            break
 """
 
 _RMSPROP_MOMENTUM = """
@@ -311,6 +295,13 @@ _RMSPROP_MOMENTUM = """
         for state in optimizer.state.values():
             empty = torch.zeros_like(state["square_avg"])
             state.setdefault("momentum_buffer", empty)
+"""
+
+RMSPROP_MOMENTUM_NOW = """
+    # RMSprop itself makes what momentum remembers at its first step only.
+    for state in optimizer.state.values():
+        empty = torch.zeros_like(state["square_avg"])
+        state.setdefault("momentum_buffer", empty)
 """
 
 SET_LEARNING_RATE = '''
@@ -324,33 +315,3 @@ SET_LEARNING_RATE = '''
                 falling = 1 + group["lambd"] * rate * float(state["step"])
                 state["eta"].fill_(rate / falling ** group["alpha"])
 '''
-
-
-def constants(config: RunConfig, setting: Setting, length: Length, *, patience: int, threads: int) -> str:
-    """The numbers at the script's head, which a reader may want to change."""
-    training = config.training
-    lines = [f"SEED = {training.seed}  # the initial weights and the order of the data follow from it"]
-    planned = "" if length.epochs == training.epochs else f"  # of at most {training.epochs} that were planned"
-    lines.append(f"EPOCHS = {length.epochs}{planned}")
-    if length.steps is not None:
-        lines.append(f"STEPS = {length.steps}  # the run ends after so many updates, within an epoch")
-    lines.append(f"BATCH_SIZE = {training.batch_size}")
-    lines.append(f"LEARNING_RATE = {config.optimizer.params['learning_rate']!r}")
-    if patience:
-        lines.append(f"PATIENCE = {patience}  # epochs without a better validation loss")
-    if setting.moved:
-        lines.append(f'DEVICE = "{setting.device}"')
-    else:
-        lines += [comment("Another number of threads adds up in another order: the last digits differ.")]
-        lines.append(f"THREADS = {threads}")
-    return "\n".join(lines)
-
-
-def step_constants(length: Length, code: str) -> str:
-    """Those that the schedules in `code` count with."""
-    lines = []
-    if "STEPS_PER_EPOCH" in code:
-        lines.append(f"STEPS_PER_EPOCH = {length.per_epoch}")
-    if "TOTAL_STEPS" in code:
-        lines.append(f"TOTAL_STEPS = {length.planned}  # updates from the first to the last")
-    return "\n".join(lines)

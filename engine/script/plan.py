@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 
 from engine.config import RunConfig
-from engine.control import ScheduleChange
+from engine.control import Change, ScheduleChange
 from engine.datasets.data import DatasetInfo
 from engine.errors import InputError
 from engine.optimizers import OPTIMIZERS
@@ -40,15 +40,30 @@ class Length:
         return math.ceil(self.epochs / _MOST_LINES) if self.epochs > _MOST_LINES else 1
 
 
-def length_of(config: RunConfig, info: DatasetInfo, *, stopped_after: int | None) -> Length:
-    """`stopped_after`: the step after which a person ended the run. Raises InputError for one it never had."""
+def length_of(config: RunConfig, info: DatasetInfo, *, stopped_after: int | None, within: bool = False) -> Length:
+    """How far a run of `config` goes.
+
+    Args:
+        stopped_after: the step after which a person ended the run.
+        within: it ended before the evaluation, also where that step is an epoch's last.
+
+    Raises InputError for a step it never had.
+    """
     training = config.training
     per_epoch = math.ceil(info.train_size / training.batch_size)
     planned = min(training.epochs * per_epoch, training.steps or training.epochs * per_epoch)
     done = planned if stopped_after is None else stopped_after
     if not 0 <= done <= planned:
         raise InputError("script", f"the run cannot have stopped after step {done:,}", f"0 to {planned:,}")
-    return Length(per_epoch, planned, math.ceil(done / per_epoch), done if done % per_epoch else None)
+    return Length(per_epoch, planned, math.ceil(done / per_epoch), done if done % per_epoch or within else None)
+
+
+def group_setting(config: RunConfig, change: Change) -> tuple[str, object]:
+    """Under which key torch keeps a setting of `config`'s optimizer, and the value there, both of a pair."""
+    own = config.optimizer.params
+    if change.name in ("beta1", "beta2"):
+        return "betas", (own["beta1"], own["beta2"])
+    return _GROUP_KEYS.get(change.name, change.name), own[change.name]
 
 
 @dataclass(frozen=True, slots=True)

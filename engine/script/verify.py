@@ -21,8 +21,9 @@ from engine.datasets import DATASETS
 from engine.errors import InputError
 from engine.events import Intervened
 from engine.rewind.snapshots import Recorded
+from engine.script.past import Past
 from engine.script.plan import length_of
-from engine.script.writer import write_script
+from engine.script.writer import data_options, write_script
 
 TIMEOUT = 3600.0  # s
 _POLL = 0.1  # s
@@ -91,6 +92,7 @@ def verify(
     device: str = "",
     precision: str = "",
     stopped_after: int | None = None,
+    past: Past | None = None,
     timeout: float = TIMEOUT,
 ) -> Generator[Verifying, None, Verdict]:
     """Writes the run's script, runs it in a process and a folder of its own, and compares.
@@ -99,7 +101,7 @@ def verify(
     network: its data must be on this computer.
 
     Args:
-        config … stopped_after: as for `write_script`, which is what is run; a script from elsewhere never is.
+        config … past: as for `write_script`, which is what is run; a script from elsewhere never is.
         weights: `engine.weight_hash` of the run's final weights.
         timeout: seconds until the script is ended.
 
@@ -114,11 +116,13 @@ def verify(
         device=device,
         precision=precision,
         stopped_after=stopped_after,
+        past=past,
     )
     epochs = length_of(config, config.dataset_info(), stopped_after=stopped_after).epochs
     with TemporaryDirectory(prefix="learnscope-script-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
-        arguments = _data_arguments(config, folder)
+        configs = [config, *(run.config for run in (past.line() if past is not None else ()))]
+        arguments = _data_arguments(configs[::-1], folder)
         verdict = yield from check_script(
             text, weights, folder=folder, arguments=arguments, epochs=epochs, timeout=timeout
         )
@@ -211,22 +215,26 @@ def _explained(verdict: Verdict, *, on_cpu: bool, interventions: Sequence[Interv
     if not on_cpu:
         reasons.append("On a graphics processor the same operations may add up in another order each time.")
     if any(isinstance(item, Intervened) for item in interventions):
-        reasons.append(
-            "Interventions are known as they were told: numbers to six digits, schedules without their settings."
-        )
+        reasons.append("A run that an older version recorded knows what was changed to six digits only.")
     if not reasons:
         reasons.append("Another version of PyTorch, or another processor than the run had, would do that.")
     message = " ".join((verdict.message, *reasons))
     return Verdict(verdict.outcome, message, verdict.expected, verdict.found, verdict.seconds, verdict.output)
 
 
-def _data_arguments(config: RunConfig, folder: Path) -> list[str]:
+def _data_arguments(configs: Sequence[RunConfig], folder: Path) -> list[str]:
     """`--data` with a folder, for those that are read from one. Raises InputError where there is none."""
-    name = config.dataset.name
+    found: list[str] = []
+    for option, config in dict(zip(data_options(configs), configs, strict=True)).items():
+        if option:
+            found += [option, _data_folder(config.dataset.name, folder)]
+    return found
+
+
+def _data_folder(name: str, folder: Path) -> str:
+    """Where the script finds the dataset called `name`."""
     if name == "mnist":
-        return ["--data", str(files("assets").joinpath("mnist"))]
-    if name not in _TORCHVISION:
-        return []
+        return str(files("assets").joinpath("mnist"))
     from engine.datasets.download import data_folders
 
     place = _TORCHVISION[name]
@@ -240,11 +248,11 @@ def _data_arguments(config: RunConfig, folder: Path) -> list[str]:
         )
     # torchvision unpacks beside what it finds: it is given links in a folder of its own.
     for source in there.rglob("*"):
-        if source.is_file():
-            target = folder / _DATA / place / source.relative_to(there)
+        target = folder / _DATA / place / source.relative_to(there)
+        if source.is_file() and not target.exists():
             target.parent.mkdir(parents=True, exist_ok=True)
             try:
                 target.symlink_to(source.resolve())
             except OSError:  # where links need a right of their own
                 shutil.copyfile(source, target)
-    return ["--data", _DATA]
+    return _DATA

@@ -3,26 +3,22 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from textwrap import fill as wrapped
 
 from engine.config import RunConfig
 from engine.datasets import DATASETS
-from engine.errors import InputError
 from engine.events import Intervened
 from engine.losses import LOSSES
 from engine.networks import NETWORKS
 from engine.optimizers import OPTIMIZERS
 from engine.rewind.snapshots import Recorded
-from engine.script.datasets import DatasetSource, dataset_source
-from engine.script.interventions import interventions_of
-from engine.script.layout import LINE, fill, literal
-from engine.script.loop import SET_LEARNING_RATE, Loop, Setting, constants, step_constants
-from engine.script.losses import loss_source
-from engine.script.networks import network_source
-from engine.script.optimizers import optimizer_source
-from engine.script.plan import length_of, steering_of
+from engine.script.blocks import Definitions, name_of, renamed, without_unused
+from engine.script.datasets import FOLDERS, TORCHVISION
+from engine.script.layout import LINE, call, fill, indented, literal
+from engine.script.parts import Part, Stretch, names_of_options, parts_of, stretches_of
+from engine.script.past import Past
 
 # What a script may import, in the order of a sorted head, and how its use is told.
 _IMPORTS = (
@@ -66,6 +62,7 @@ def write_script(
     device: str = "",
     precision: str = "",
     stopped_after: int | None = None,
+    past: Past | None = None,
 ) -> str:
     """One Python file that needs nothing but PyTorch and repeats the run bit for bit.
 
@@ -80,80 +77,90 @@ def write_script(
         device, precision: as `Started` says them: `CPU`, `CUDA · …`; `float32`, `mixed bfloat16`. Empty: those of
             `config`, where an automatic device is the CPU and mixed precision is bfloat16.
         stopped_after: the run's last step, where a person ended it before its time.
+        past: of a branch, the run that it goes on from: the script trains that one's part first.
 
-    Raises InputError where a part comes from another package, whose source is not known, and where interventions do
-    not belong to such a run.
+    Raises InputError where a part comes from another package, whose source is not known, where interventions do not
+    belong to such a run, and where a branch goes on in a way that a script cannot follow.
     """
-    if type(threads) is not int or threads < 1:
-        raise InputError("script", f"{threads!r} threads", "1 or more")
-    if memory_format not in ("contiguous", "channels_last"):
-        raise InputError("script", f"the memory format {memory_format!r} is not known", "contiguous or channels_last")
-    info = config.dataset_info()
-    input_shape = NETWORKS[config.network.name].fit(info, config.network.params)
-    channels_last = memory_format == "channels_last" and len(input_shape) == 3
-    setting = Setting(_device(config, device), channels_last, _autocast(config, precision, device))
-    length = length_of(config, info, stopped_after=stopped_after)
-    steering = steering_of(config, interventions_of(config, interventions), length)
-    data = dataset_source(info, config.dataset.params, input_shape, channels_last=channels_last)
-    loss = loss_source(config.loss.name, info, config.loss.params)
-    outputs = LOSSES[config.loss.name].outputs(info)
-    network = network_source(config.network.name, input_shape, outputs, config.network.params)
-    optimizer = optimizer_source(config.optimizer.name, config.optimizer.params, device=setting.device)
-    patience = config.training.patience if stopped_after is None else 0
-    loop = Loop(
+    run = Stretch(
         config=config,
-        info=info,
-        setting=setting,
-        length=length,
-        steering=steering,
-        network=network.make,
-        optimizer=optimizer.make,
-        classes=loss.classes,
-        data=data.needs,
-        patience=patience,
+        interventions=tuple(interventions),
+        threads=threads,
+        memory_format=memory_format,
+        device=device,
+        precision=precision,
+        stop=stopped_after,
+        within=False,
+        past=past,
+        last=True,
     )
-    settings = [
-        constants(config, setting, length, patience=patience, threads=threads),
-        step_constants(length, steering.code),
-    ]
-    sections = [
-        "\n".join(filter(None, settings)),
-        _initial(config),
-        data.code,
-        network.code,
-        loss.code,
-        optimizer.code,
-        steering.code,
-        fill(SET_LEARNING_RATE) if "set_learning_rate" in loop.main() else "",
-        loop.evaluate(),
-        fill(_WEIGHT_HASH),
-        loop.main(),
-    ]
-    body = "\n\n\n".join(section for section in sections if section)
-    head = _docstring(config, data, threads=threads, setting=setting)
+    stretches = stretches_of(run)
+    options = data_options([stretch.config for stretch in stretches])
+    parts = parts_of(stretches, [_attribute(option) for option in options])
+    head = _docstring(parts, options, threads=threads)
+    body = _body(parts, options)
     return f"{head}\n\n{_imports(body)}\n\n{body}\n"
 
 
-def _device(config: RunConfig, told: str) -> str:
-    name = told.split(" ")[0].lower() or config.training.device
-    name = "cpu" if name == "auto" else name
-    if name not in ("cpu", "cuda", "mps"):
-        raise InputError("script", f"the device {told!r} is not known", "CPU, CUDA or MPS")
-    return name
+def data_options(configs: Iterable[RunConfig]) -> list[str]:
+    """The script's option for the folder with each part's data, the first part first; empty where it reads none."""
+    names = [config.dataset.name for config in configs]
+    return names_of_options((name, name in FOLDERS) for name in names)
 
 
-def _autocast(config: RunConfig, told: str, device: str) -> str:
-    """The dtype of the lower precision; empty where there is none."""
-    if told.startswith("mixed "):
-        dtype = told.removeprefix("mixed ")
-        if dtype not in ("bfloat16", "float16"):
-            raise InputError("script", f"the precision {told!r} is not known", "mixed bfloat16 or mixed float16")
-        return dtype
-    if told == "float32" or (not told and config.training.precision == "float32"):
-        return ""
-    if told:
-        raise InputError("script", f"the precision {told!r} is not known", "float32, mixed bfloat16 or mixed float16")
-    return "float16" if _device(config, device) == "mps" else "bfloat16"
+def _attribute(option: str) -> str:
+    return f"options.{option.removeprefix('--').replace('-', '_')}" if option else ""
+
+
+def _body(parts: Sequence[Part], options: Sequence[str]) -> str:
+    """All but the head."""
+    definitions = Definitions()
+    numbers: list[list[str]] = []
+    sections: list[list[str]] = [[] for _ in parts[0].sections]
+    main = [_options(parts, options)]
+    for number, part in enumerate(parts, start=1):
+        constants = part.beginning.constants()
+        new, names = definitions.add([*constants, *(b for section in part.sections for b in section)], number=number)
+        numbers.append([new[name] for name in map(name_of, constants) if name in new])
+        for section, blocks in zip(sections, part.sections, strict=True):
+            section += [new[name] for name in map(name_of, blocks) if name in new]
+        main += [renamed(piece, names) for piece in part.main]
+    text = indented("\n\n".join(filter(None, main)))
+    ending = f'def main():\n{text}\n\n\nif __name__ == "__main__":\n    main()'
+    if len(parts) > 1:
+        everything = [block for blocks in (*numbers, *sections) for block in blocks]
+        used = set(without_unused(everything, used=ending))
+        numbers = [[block for block in blocks if block in used] for blocks in numbers]
+        sections = [[block for block in blocks if block in used] for blocks in sections]
+    return "\n\n\n".join(
+        [
+            _numbers(numbers),
+            *filter(None, [_initial(parts[0].beginning.loop.config)]),
+            *(block for section in sections for block in section),
+            fill(_WEIGHT_HASH),
+            ending,
+        ]
+    )
+
+
+def _numbers(parts: Sequence[Sequence[str]]) -> str:
+    """The constants of each part."""
+    groups = []
+    for number, constants in enumerate(parts, start=1):
+        if constants:
+            title = [f"# Part {number}."] if len(parts) > 1 else []
+            groups.append("\n".join([*title, *constants]))
+    return "\n\n".join(groups)
+
+
+def _options(parts: Sequence[Part], options: Sequence[str]) -> str:
+    lines = ["parser = argparse.ArgumentParser()"]
+    for option, part in dict(zip(options, parts, strict=True)).items():
+        if option:
+            arguments = [f'"{option}"', "type=Path", "required=True", f'help="{part.data.needs}"']
+            lines.append(call("parser.add_argument", arguments, levels=1))
+    lines += ['parser.add_argument("--save", type=Path, default="weights.pt")', "options = parser.parse_args()"]
+    return "\n".join(lines)
 
 
 def _initial(config: RunConfig) -> str:
@@ -172,32 +179,37 @@ def _imports(body: str) -> str:
     return "\n\n".join(filter(None, groups))
 
 
-def _docstring(config: RunConfig, data: DatasetSource, *, threads: int, setting: Setting) -> str:
+def _docstring(parts: Sequence[Part], options: Sequence[str], *, threads: int) -> str:
+    config, setting = parts[0].beginning.loop.config, parts[-1].beginning.loop.setting
     network, dataset = NETWORKS[config.network.name].label, DATASETS[config.dataset.name].label
     optimizer, loss = OPTIMIZERS[config.optimizer.name].label, LOSSES[config.loss.name].label
     how = setting.device.upper() if setting.moved else f"{threads} thread{'s' * (threads > 1)}"
     with_what = ["images laid out channels last"] if setting.channels_last else []
     with_what += [f"mixed precision, {setting.autocast}"] if setting.autocast else []
     how += f", with {' and '.join(with_what)}" if with_what else ""
+    torchvision = any(_uses_torchvision(part.beginning.loop.config) for part in parts)
     about = (
-        f"It repeats a run of Learnscope and needs nothing but PyTorch{_and_others(config)}. That run had PyTorch "
-        f"{_torch_version()} on {how}. With the same on the same kind of processor the weights come out "
+        f"It repeats a run of Learnscope and needs nothing but PyTorch{' and torchvision' * torchvision}. That run had "
+        f"PyTorch {_torch_version()} on {how}. With the same on the same kind of processor the weights come out "
         "equal to the last bit; with others the last digits differ."
     )
+    branched = (
+        f"The run branched off another one. That one's part of the training comes first: the script has {len(parts)} "
+        "parts, one after the other, and names that end in a number belong to the part of that number."
+    )
+    needed = {option: part for option, part in zip(options, parts, strict=True) if option}
     pieces = [
         wrapped(f'"""{network} on {dataset}, trained with {optimizer}. Loss: {loss[:1].lower()}{loss[1:]}.', LINE),
+        wrapped(branched, LINE) if len(parts) > 1 else "",
         wrapped(about, LINE),
-        f"    python script.py{' --data FOLDER' if data.needs else ''}",
-        data.note,
+        "    python script.py" + "".join(f" {option} FOLDER" for option in needed),
+        *(part.data.note.replace("--data ", f"{option} ") for option, part in needed.items()),
     ]
     return "\n\n".join(filter(None, pieces)) + '\n"""'
 
 
-def _and_others(config: RunConfig) -> str:
-    downloaded = (
-        config.dataset.name not in ("mnist",) and config.dataset_info().is_image and not config.dataset_info().raw
-    )
-    return " and torchvision" if downloaded or config.network.name == "resnet18" else ""
+def _uses_torchvision(config: RunConfig) -> bool:
+    return config.dataset.name in TORCHVISION or config.network.name == "resnet18"
 
 
 def _torch_version() -> str:
