@@ -20,6 +20,7 @@ from engine.inspection.shapes import LayerTable
 from engine.snapshots import FilterImages
 from gui import numbers
 from gui import settings as stored
+from gui.augmented_preview import AugmentedPreview
 from gui.bridge import FRAME, Bridge, Provenance
 from gui.canvas_panel import CanvasPanel
 from gui.history import History
@@ -148,6 +149,7 @@ class MainWindow(QMainWindow):
             weights_step=lambda: self.history.weights_step,
             say=self.say,
         )
+        self.augmented = AugmentedPreview(self.bench, self.dataset_view, self)
         self.tools = ToolDocks(self, self.bench, theme)
         self.history.set_tools(self.tools)
         self.guide = LessonGuide(
@@ -283,6 +285,7 @@ class MainWindow(QMainWindow):
         bridge.torch_ready.connect(self._follow_setup)
         bridge.preview_progressed.connect(self.dataset_view.set_loading)
         bridge.preview_ready.connect(self.dataset_view.set_preview)
+        bridge.preview_ready.connect(self.augmented.loaded)
         bridge.preview_failed.connect(lambda error: self.dataset_view.set_error(error.sentence))
         bridge.described.connect(self._on_described)
         bridge.description_failed.connect(lambda error: self.layer_view.set_message(error.sentence))
@@ -456,6 +459,7 @@ class MainWindow(QMainWindow):
         self.tools.refresh()
         if not self.bridge.ready:
             return
+        self.augmented.follow(config)
         if self._dataset != config.dataset:
             self._dataset = config.dataset
             self.canvas.set_dataset(config.dataset_info())

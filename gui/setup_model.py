@@ -4,8 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from engine.augmentation import AUGMENTATIONS
 from engine.catalog import Entry, Param, ParamValue
-from engine.config import CATALOGS, DEFAULT_DATASET, DEFAULT_NETWORK, PARTS, RunConfig, make_config, params_of
+from engine.config import (
+    CATALOGS,
+    DEFAULT_DATASET,
+    DEFAULT_NETWORK,
+    NO_AUGMENTATION,
+    PARTS,
+    RunConfig,
+    make_config,
+    params_of,
+)
 from engine.datasets import DATASETS
 from engine.datasets.data import DatasetInfo
 from engine.errors import InputError
@@ -107,6 +117,8 @@ class SetupModel:
                 return {entry.name: misfit for entry in NETWORKS if (misfit := self._misfit(entry.name, info))}
             case "loss":
                 return {entry.name: refusal for entry in LOSSES if (refusal := entry.refuses(info))}
+            case "augmentation":
+                return {entry.name: refusal for entry in AUGMENTATIONS if (refusal := entry.refuses(info))}
             case _:
                 return {}
 
@@ -239,6 +251,9 @@ class SetupModel:
             if first:
                 before, self.picks["loss"] = self.entry("loss").label, first
                 notes["loss"] = f"{self.entry('loss').label} replaces {before}: {why}."
+        if why := AUGMENTATIONS[self.picks["augmentation"]].refuses(info):
+            before, self.picks["augmentation"] = self.entry("augmentation").label, NO_AUGMENTATION
+            notes["augmentation"] = f"{before} was taken out: {why}."
         if "training.batch_size" not in self._touched:
             self._of("training")["batch_size"] = self.recipe_batch_size()
         return notes

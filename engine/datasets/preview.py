@@ -14,7 +14,7 @@ from engine.datasets.levels import grey_levels
 if TYPE_CHECKING:
     from torch import Tensor
 
-_MOST_POINTS = 2_000
+MOST_POINTS = 2_000
 _PIECE_IMAGES = 1_024
 
 
@@ -47,21 +47,21 @@ class DatasetPreview:
 def make_preview(dataset: Dataset, *, per_class: int = 6) -> DatasetPreview:
     """The preview of a loaded dataset, with up to `per_class` thumbnails of each class (of all in regression)."""
     info, train = dataset.info, dataset.train
-    labels = _owned(train.targets) if info.classes else np.full(len(train), -1, dtype=np.int64)
+    labels = _labels(dataset)
     thumbnails = np.empty((0, 0, 0), dtype=np.uint8)
     thumbnail_labels = np.empty(0, dtype=np.int64)
     mean_image = np.empty((0, 0), dtype=np.float32)
     points = np.empty((0, 2), dtype=np.float32)
     point_labels = np.empty(0, dtype=np.int64)
     if info.is_image:
-        chosen = _first_of_each(labels, per_class, _order(train) if info.raw else np.arange(len(train)))
+        chosen = first_images(dataset, per_class)
         thumbnail_labels = labels[chosen]
         images, mean = _owned(train.inputs[chosen]), _mean_image(train)
         thumbnails = _picture(grey_levels(images) if info.raw else images)
         mean_image = _picture(grey_levels(mean).astype(np.float32) if info.raw else mean)
     else:
-        point_labels = labels[:_MOST_POINTS].copy()
-        flat = _owned(train.inputs[:_MOST_POINTS]).astype(np.float32)
+        point_labels = labels[:MOST_POINTS].copy()
+        flat = _owned(train.inputs[:MOST_POINTS]).astype(np.float32)
         points = np.zeros((len(flat), 2), dtype=np.float32)
         points[:, : flat.shape[1]] = flat[:, :2]
     return DatasetPreview(
@@ -75,9 +75,21 @@ def make_preview(dataset: Dataset, *, per_class: int = 6) -> DatasetPreview:
     )
 
 
+def first_images(dataset: Dataset, per_class: int) -> NDArray[np.int64]:
+    """Numbers of the first `per_class` training images of every class, class by class; of raw ones black ones last."""
+    train = dataset.train
+    return _first_of_each(_labels(dataset), per_class, _order(train) if dataset.info.raw else np.arange(len(train)))
+
+
 def picture_of_test(dataset: Dataset, number: int) -> NDArray[np.uint8] | NDArray[np.float32]:
     """Test image `number`, counted round, (H, W) grey or (H, W, 3) colour: uint8, or float32 as it is where raw."""
     return _locked(_picture(_owned(dataset.test.inputs[number % len(dataset.test)])))
+
+
+def _labels(dataset: Dataset) -> NDArray[np.int64]:
+    """Class numbers of the training samples; −1 in regression."""
+    train = dataset.train
+    return _owned(train.targets) if dataset.info.classes else np.full(len(train), -1, dtype=np.int64)
 
 
 def _owned(tensor: Tensor) -> NDArray[Any]:

@@ -8,8 +8,9 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QPushButton, QVBoxLayout, QWidget
 
 from engine.datasets.preview import DatasetPreview
+from engine.inspection.augmented import AugmentedSamples
 from gui import numbers
-from gui.disclosure import Disclosure
+from gui.disclosure import Disclosure, TextButton
 from gui.sample_charts import ClassCounts, PictureGrid, ScatterPlot
 from gui.theme import SPACING, Theme
 
@@ -25,14 +26,17 @@ class DatasetPreviewView(QWidget):
     Signals:
         cancelled(): the person does not want to wait.
         retry(): the person wants another try.
+        redraw(): the person wants to see what another step would draw.
     """
 
     cancelled = Signal()
     retry = Signal()
+    redraw = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setObjectName("dataset_preview")
+        self._preview: DatasetPreview | None = None
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)
@@ -55,7 +59,8 @@ class DatasetPreviewView(QWidget):
         self._show("error")
 
     def set_preview(self, preview: DatasetPreview) -> None:
-        """Show a dataset's samples."""
+        """Show a dataset's samples as they are."""
+        self._preview = preview
         info = preview.info
         caption = summary(preview)
         self._caption.setText(caption)
@@ -73,15 +78,30 @@ class DatasetPreviewView(QWidget):
             self._more_samples.set_pictures(preview.thumbnails, labels)
             mean = np.clip(np.rint(preview.mean_image), 0, 255).astype(np.uint8)
             self._mean.set_pictures(mean[None], ["The mean of the training images"])
-        else:
-            self._scatter.set_points(preview.points, preview.point_labels, classes=info.classes)
+        self.set_augmented(None)
         self._splits.setText(split_sizes(preview))
         self._counts.setVisible(bool(info.classes))
         self._counts.set_counts(preview.counts, info.classes)
         self._show("preview")
 
+    def set_augmented(self, samples: AugmentedSamples | None) -> None:
+        """Show what training makes of the samples; None where it takes them as they are."""
+        preview = self._preview
+        if preview is None:
+            return
+        pictures = samples is not None and len(samples.pictures) > 0
+        self._augmented.setVisible(pictures)
+        self._augmented_row.setVisible(samples is not None)
+        if samples is not None and pictures:
+            first = first_of_each(preview.thumbnail_labels)
+            labels = [_class_name(preview.info.classes, int(preview.thumbnail_labels[i])) for i in first]
+            self._augmented.set_pictures(samples.pictures, labels)
+        elif not len(preview.thumbnails):
+            points = preview.points if samples is None else samples.points
+            self._scatter.set_points(points, preview.point_labels, classes=preview.info.classes)
+
     def set_theme(self, theme: Theme) -> None:
-        for chart in (self._thumbnails, self._more_samples, self._mean, self._scatter, self._counts):
+        for chart in (self._augmented, self._thumbnails, self._more_samples, self._mean, self._scatter, self._counts):
             chart.set_theme(theme)
 
     def _show(self, name: str) -> None:
@@ -126,6 +146,10 @@ class DatasetPreviewView(QWidget):
         self._scatter = ScatterPlot(parent=page)
         self._scatter.setFixedHeight(SCATTER_HEIGHT)
         self._scatter.setAccessibleName("Training points")
+        self._augmented = PictureGrid(rows=STRIP_ROWS, smallest=20, parent=page)
+        self._augmented.setAccessibleName("The same samples, augmented")
+        self._augmented.setVisible(False)
+        self._augmented_row = self._redraw_row(page)
         details = self._details(page)
         row = QHBoxLayout()
         self._caption = _label(page, role="note")
@@ -137,9 +161,26 @@ class DatasetPreviewView(QWidget):
         row.addWidget(self.details)
         column.addWidget(self._thumbnails)
         column.addWidget(self._scatter)
+        column.addWidget(self._augmented)
+        column.addWidget(self._augmented_row)
         column.addLayout(row)
         column.addWidget(details)
         return page
+
+    def _redraw_row(self, page: QWidget) -> QWidget:
+        row = QWidget(page)
+        line = QHBoxLayout(row)
+        line.setContentsMargins(0, 0, 0, 0)
+        note = _label(row, role="note")
+        note.setText("As one step of training sees them")
+        again = TextButton("Draw again", row)
+        again.setObjectName("augmentation_redraw")
+        again.setToolTip("<p>Show what the augmentation makes of the same samples in another step.</p>")
+        again.clicked.connect(self.redraw)
+        line.addWidget(note, 1)
+        line.addWidget(again)
+        row.setVisible(False)
+        return row
 
     def _details(self, page: QWidget) -> QWidget:
         details, column = _page(page)

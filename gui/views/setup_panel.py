@@ -23,6 +23,9 @@ COMMON = frozenset(
 )
 FIRST_FEW: Mapping[str, int] = {"dataset": 0, "network": 3, "optimizer": 3, "loss": 2, "schedule": 3, "training": 3}
 
+# From top to bottom: what augmentation does is seen in the dataset's preview, right above it.
+SHOWN = ("dataset", "augmentation", *(part for part in PARTS if part not in ("dataset", "augmentation")))
+
 # Names other widgets of the window have; a param of that name gets its part in front.
 TAKEN = frozenset((*PARTS, "start", "pause", "step", "stop"))
 
@@ -115,7 +118,7 @@ class Section(QWidget):
 
 
 class SetupPanel(QWidget):
-    """Dataset, network, optimizer, loss, schedule and training, each with its settings; scrolls when it is short.
+    """Each part of a set-up with its settings; scrolls when it is short.
 
     Signals:
         config_changed(): something of the set-up changed; at most once per turn of the event loop.
@@ -158,7 +161,7 @@ class SetupPanel(QWidget):
         column = QVBoxLayout(content)
         column.setContentsMargins(PANEL_MARGIN, PANEL_MARGIN, PANEL_MARGIN, PANEL_MARGIN)
         column.setSpacing(3 * SPACING)
-        self._sections = {part: Section(part, catalog=CATALOGS.get(part), parent=content) for part in PARTS}
+        self._sections = {part: Section(part, catalog=CATALOGS.get(part), parent=content) for part in SHOWN}
         for part, section in self._sections.items():
             column.addWidget(section)
             if section.combo is not None:
