@@ -114,7 +114,7 @@ def take_checkpoint(
         channels_last=ready.tuned.channels_last,
         train_size=len(ready.train),
         device=device.handle.type,
-        versions=_versions(device),
+        versions=device_versions(device),
     )
     return Checkpoint(config, progress, tensors, manifest)
 
@@ -185,7 +185,7 @@ def restore(
 
 def caution(checkpoint: Checkpoint, device: Device) -> str:
     """Why a run that goes on here may differ in its last digits from one never stopped; empty where it does not."""
-    was, now = checkpoint.versions, _versions(device)
+    was, now = checkpoint.versions, device_versions(device)
     words = {
         "torch": "PyTorch {}",
         "device": "{}",
@@ -199,7 +199,7 @@ def caution(checkpoint: Checkpoint, device: Device) -> str:
     return f"It ran on {', '.join(differing)} before: its figures may differ in the last digits from an unbroken run's."
 
 
-def _versions(device: Device) -> dict[str, str]:
+def device_versions(device: Device) -> dict[str, str]:
     return {
         "torch": torch.__version__,
         "python": platform.python_version(),

@@ -48,15 +48,16 @@ def prepare(
     control: RunControl,
     library: Library,
     tuner: Tuner,
-    step_of: StepOf,
+    step_of: StepOf | None = None,
     *,
     settled: Tuned | None = None,
     aside: bool = False,
 ) -> Generator[Preparing, None, Ready | None]:
     """Yields progress and returns what is ready, or None where the run is told to stop meanwhile.
 
-    `settled` is taken instead of measuring the thread count and memory format. `aside`, for which it must be given:
-    neither torch's random state nor its thread count is changed, as has to be where a run may be under way.
+    `settled` is taken instead of measuring the thread count and memory format; without `step_of` nothing is measured
+    either. `aside`: torch's random state and its thread count stay as they are, as they must where a run may be under
+    way.
     Raises InputError for data that cannot be had, parts that do not fit and a device that is not there.
     """
     device = pick_device(config.training.device, config.training.precision)
@@ -83,7 +84,7 @@ def prepare(
     tuned = Tuned(config.training.threads or torch.get_num_threads(), config.training.memory_format == "channels_last")
     if settled is not None:
         tuned = settled
-    elif device.handle.type == "cpu":
+    elif step_of is not None and device.handle.type == "cpu":
 
         def trial(network: nn.Module, channels_last: bool) -> Callable[[], object]:
             network = _arranged(network, channels_last=channels_last)

@@ -58,6 +58,11 @@ class Figures:
         table = joined(list(self._tables("chunks", run_id, condition=f"last_step > {step:d}")))
         return table.take(table.step > step)
 
+    def between(self, run_id: int, after: int, until: int) -> Iterator[StepTable]:
+        """The steps after `after`, up to and including `until`, chunk by chunk."""
+        for table in self._tables("chunks", run_id, condition=f"last_step > {after:d} AND first_step <= {until:d}"):
+            yield table.take((table.step > after) & (table.step <= until))
+
     def tail(self, run_id: int) -> list[StepTable]:
         """The chunks after the last complete one."""
         complete = "SELECT 1 FROM overviews AS o WHERE o.run = c.run AND o.first_step = c.first_step"

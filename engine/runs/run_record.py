@@ -152,6 +152,8 @@ class RunFigures(Protocol):
 
     def chunks(self, run_id: int) -> Iterator[StepTable]: ...
 
+    def between(self, run_id: int, after: int, until: int) -> Iterator[StepTable]: ...
+
     def since(self, run_id: int, step: int) -> StepTable: ...
 
     def evaluations(self, run_id: int, limit: int | None) -> list[Evaluated | EpochFinished]: ...
@@ -198,6 +200,10 @@ class RunRecord:
         Raises StoreError where the record is damaged.
         """
         return self.figures.since(self.summary.id, step)
+
+    def between(self, after: int, until: int) -> Iterator[StepTable]:
+        """The steps after `after`, up to and including `until`. Raises StoreError where the record is damaged."""
+        return self.figures.between(self.summary.id, after, until)
 
     def evaluations(self, limit: int | None = None) -> list[Evaluated | EpochFinished]:
         """In order; where there are more than `limit`, equally many are left out between any two."""
