@@ -18,6 +18,7 @@ class RaceResult:
     Attributes:
         label: of the entrant.
         step, total_steps, seconds: where it is; seconds of training, pauses left out.
+        loss: of the last batch.
         test_loss, test_accuracy: of the last evaluation, the accuracy in 0 … 1; None before, or in regression.
         best_test_loss, best_test_accuracy: the lowest and the highest of all evaluations, each for itself.
         message: of a failure.
@@ -28,6 +29,7 @@ class RaceResult:
     step: int = 0
     total_steps: int = 0
     seconds: float = 0.0
+    loss: float | None = None
     test_loss: float | None = None
     test_accuracy: float | None = None
     best_test_loss: float | None = None
@@ -42,7 +44,7 @@ class RaceResult:
             case Started():
                 self.standing, self.total_steps = "running", event.total_steps
             case StepFinished():
-                self.step, self.seconds = event.step, event.seconds
+                self.step, self.seconds, self.loss = event.step, event.seconds, event.loss
             case Evaluated() | EpochFinished():
                 self.seconds = event.seconds
                 self._evaluated(event.test_loss, event.test_accuracy)

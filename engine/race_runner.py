@@ -29,8 +29,18 @@ ENDS_WITHIN = 30.0  # s that a process has for its end, once it is asked for it
 _MOST_WORDS = 2_000  # characters of what a process said on its way out
 
 Told = queue.Queue[tuple[int, Event | None]]
-Record = Callable[[Entrant], AbstractContextManager[Callable[[Event], None]]]
-"""Where an entrant's events are kept: entered before its first event, left after its last one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """Where an entrant is kept: `put` takes its events; `folder` is for its checkpoints, None where none are wanted."""
+
+    put: Callable[[Event], None]
+    folder: Path | None = None
+
+
+Record = Callable[[Entrant], AbstractContextManager[Kept]]
+"""Gives where an entrant is kept: entered before its first event, left after its last one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +68,10 @@ def run_race(
             number of threads open get an equal share of the cores.
         control: takes the request to stop; in one process, all others as well.
         library: datasets loaded before, to be used again in one process.
-        record: keeps the events of an entrant; what it gives is called in the caller's thread.
+        record: keeps an entrant; events are put in the caller's thread. In one process no checkpoints are kept.
     """
     control = control or RunControl()
-    record = record or (lambda _entrant: nullcontext(lambda _event: None))
+    record = record or (lambda _entrant: nullcontext(Kept(lambda _event: None)))
     if at_once <= 1:
         yield from _one_by_one(entrants, control, library or Library(), record)
     else:
@@ -78,9 +88,9 @@ def _one_by_one(
     for number, entrant in enumerate(entrants, 1):
         if control.stopping:
             return
-        with record(entrant) as keep:
+        with record(entrant) as kept:
             for event in train(entrant.config, control, library=library, tuner=tuner):
-                keep(event)
+                kept.put(event)
                 yield RaceEvent(number, event)
 
 
@@ -135,13 +145,15 @@ class _Process:
         setup.write_text(entrant.config.to_json(), encoding="utf-8")
         with ExitStack() as stack:
             self._words = stack.enter_context((folder / f"{number}.txt").open("w+", encoding="utf-8", errors="replace"))
-            self._keep = stack.enter_context(record(entrant))
+            kept = stack.enter_context(record(entrant))
+            self._keep = kept.put
+            checkpoints = [] if kept.folder is None else [str(kept.folder)]
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "engine", "train", "--config", str(setup), "--events", "-", "--no-record"],
+                [sys.executable, "-m", "engine.race_process", str(setup), *checkpoints],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=self._words,
-                env={**os.environ, "PYTHONIOENCODING": "utf-8"},
+                env=_environment(),
                 encoding="utf-8",
                 errors="replace",
                 start_new_session=True,  # Ctrl-C reaches the race, which stops its runs
@@ -200,6 +212,12 @@ class _Process:
         self._process.wait()
         self._thread.join()
         self._stack.close()
+
+
+def _environment() -> dict[str, str]:
+    """This process's, in which the engine is found wherever the program was started."""
+    places = [str(Path(__file__).parent.parent), *filter(None, [os.environ.get("PYTHONPATH")])]
+    return {**os.environ, "PYTHONIOENCODING": "utf-8", "PYTHONPATH": os.pathsep.join(places)}
 
 
 def with_threads(config: RunConfig, threads: int) -> RunConfig:

@@ -1,4 +1,4 @@
-"""The only file that knows threads: the run's, and four that answer the window's questions."""
+"""The only file that knows threads: the run's, a race's, and five that answer the window's questions."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ from engine.events import Event, Failed, Finished, Preparing
 from engine.files import write_atomically
 from engine.lessons.lesson import Lesson, save_lesson, stage_of
 from engine.preload import import_torch, share_cores, use_one_thread
+from engine.race_run import RaceRun
 from engine.rewind.snapshots import Snapshots
 from engine.runs.recorder import RunRecorder
 from engine.runs.run_record import Branch
@@ -306,6 +307,22 @@ class _RunThread(QThread):
         )
 
 
+class _RaceThread(QThread):
+    """Follows a race whose runs are processes of their own, into the history."""
+
+    def __init__(self, parent: QObject, *, race: RaceRun, kept: _Kept) -> None:
+        super().__init__(parent)
+        self.race = race
+        self._kept = kept
+
+    def run(self) -> None:
+        try:
+            store = self._kept.store()
+        except InputError as error:
+            store, self.race.problem = None, error.sentence
+        self.race.follow(store)
+
+
 class Bridge(QObject):
     """Runs and questions on other threads; everything arrives as a signal in the window's thread.
 
@@ -313,6 +330,7 @@ class Bridge(QObject):
         frame: time to look at what a run said, by `take_events`.
         run_ended: the run's thread is done; all its events wait to be taken.
         recorded: the number that the run under way has in the history.
+        race_ended: the race is over, all its processes have ended.
         torch_ready: torch is imported; questions are answered from now on.
         preview_progressed: what is being done, and its share (float or None); `preview_ready`: a DatasetPreview;
             `preview_failed`: an InputError.
@@ -330,6 +348,7 @@ class Bridge(QObject):
     frame = Signal()
     run_ended = Signal()
     recorded = Signal(int)
+    race_ended = Signal()
     torch_ready = Signal()
     preview_progressed = Signal(str, object)
     preview_ready = Signal(object)
@@ -352,6 +371,7 @@ class Bridge(QObject):
         self._channel = Channel()
         self._control = RunControl()
         self._run: _RunThread | None = None
+        self._race: _RaceThread | None = None
         self._config: RunConfig | None = None
         self._untrained: LiveNetwork | None = None
         self._numbers: dict[str, int] = {}
@@ -436,6 +456,30 @@ class Bridge(QObject):
         self._slow.cancel("network")
         self._run.start()
         self._timer.start()
+
+    @property
+    def racing(self) -> bool:
+        """Whether a race is under way whose runs go on at once."""
+        return self._race is not None
+
+    def start_race(self, race: RaceRun) -> None:
+        """Begin a race; `race` tells how it stands and ends it. Nothing happens while a run or another race goes on."""
+        if self._run is not None or self._race is not None or self._shutting_down:
+            return
+        application = QCoreApplication.instance()
+        assert application is not None
+        self._race = _RaceThread(application, race=race, kept=self._kept)
+        self._race.finished.connect(self._on_race_finished)
+        self._threads.append(self._race)
+        self._race.start()
+
+    def _on_race_finished(self) -> None:
+        thread, self._race = self._race, None
+        if thread is not None:
+            self._threads.remove(thread)
+            thread.deleteLater()
+        self.race_ended.emit()
+        self._check_shut_down()
 
     def pause(self) -> None:
         self._control.pause()
@@ -877,6 +921,7 @@ class Bridge(QObject):
         """Stop the run and all work; `shut_down` follows when every thread has ended."""
         self._shutting_down = True
         self._stop_run()
+        self._stop_race()
         self._kept.ready.set()
         self._end_answerers()
         self._check_shut_down()
@@ -893,10 +938,15 @@ class Bridge(QObject):
     def _stop_run(self) -> None:
         self._control.stop()
 
+    def _stop_race(self) -> None:
+        if self._race is not None:
+            self._race.race.stop()
+
     def _wait(self) -> None:
         """The program ends: no thread may be left, whatever became of the window."""
         atexit.unregister(self._wait)
         self._control.stop()
+        self._stop_race()
         self._kept.ready.set()
         self._end_answerers()
         for thread in tuple(self._threads):

@@ -263,6 +263,9 @@ class History(QObject):
         """Let a run that was interrupted or stopped go on from its last checkpoint."""
         if self._refuses("continuing another"):
             return
+        if self._bridge.racing:
+            self._say("A race is under way: cancel it, or wait for its end, before continuing a run.")
+            return
         self._say("Reading the checkpoint …")
         job = partial(_read_to_go_on, self._bridge, run)
         self._bridge.compute("history open", job, self._continue, self._say)

@@ -113,6 +113,7 @@ class MainWindow(QMainWindow):
         self.race = RaceQueue(
             self,
             bridge=self.bridge,
+            theme=theme,
             setup=self.setup,
             run_state=self.run_state,
             start=self.start,
@@ -194,6 +195,7 @@ class MainWindow(QMainWindow):
         column.setSpacing(0)
         column.addWidget(self.history.offer)
         column.addWidget(self.race.offer)
+        column.addWidget(self.race.strip)
         column.addWidget(self.notice)
         column.addWidget(view, 1)
         column.addWidget(self.rewinding.bar)
@@ -324,7 +326,7 @@ class MainWindow(QMainWindow):
             self._show_state()
 
     def _begin(self, steps: int | None) -> None:
-        if self.bridge.running or self._closing:
+        if self.bridge.running or self._closing or self._races():
             return
         self.setup.clear_errors()
         try:
@@ -340,10 +342,16 @@ class MainWindow(QMainWindow):
 
     def _begin_branch(self, config: RunConfig, origin: Provenance) -> None:
         """A run that goes on from a step of the last one."""
-        if not (self.bridge.running or self._closing):
+        if not (self.bridge.running or self._closing or self._races()):
             self.setup.clear_errors()
             self.run_state.reset()
             self._launch(config, provenance=origin)
+
+    def _races(self) -> bool:
+        """Whether runs of a race go on at once, which is said: another beside them would not be fair to them."""
+        if self.bridge.racing:
+            self.say("A race is under way: cancel it, or wait for its end, before starting a run.")
+        return self.bridge.racing
 
     def _on_refused(self, error: InputError) -> None:
         """A mistake in the set-up keeps a run from beginning."""
@@ -639,6 +647,7 @@ class MainWindow(QMainWindow):
             self.rewinding,
             self.lesson_panel,
             self.history,
+            self.race.strip,
             self.tools,
         ):
             view.set_theme(self.theme)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from datetime import datetime
 
@@ -35,7 +35,7 @@ from engine.events import (
 from engine.optimizers import OPTIMIZERS
 from engine.race import MOST_RUNS, Axis, Entrant, Race, entries, make_axes, race_tag, seeds_axis
 from engine.race_results import RaceResult
-from engine.race_runner import RaceEvent, cores, run_race, with_threads
+from engine.race_runner import Kept, RaceEvent, cores, run_race, with_threads
 from engine.training import train
 from tests.engine.runs import losses, toy_config
 
@@ -185,11 +185,11 @@ class Records:
         self.open: list[str] = []
 
     @contextmanager
-    def __call__(self, entrant: Entrant) -> Iterator[Callable[[Event], None]]:
+    def __call__(self, entrant: Entrant) -> Iterator[Kept]:
         self.kept[entrant.label] = []
         self.open.append(entrant.label)
         try:
-            yield self.kept[entrant.label].append
+            yield Kept(self.kept[entrant.label].append)
         finally:
             self.open.remove(entrant.label)
 

@@ -1,0 +1,177 @@
+"""A race whose runs go on at once: a row each, and the way to end it."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QRectF, Qt, Signal
+from PySide6.QtGui import QFontMetrics, QPainter
+from PySide6.QtWidgets import (
+    QAbstractItemView,
+    QFrame,
+    QHBoxLayout,
+    QHeaderView,
+    QLabel,
+    QPushButton,
+    QSizePolicy,
+    QStyledItemDelegate,
+    QStyleOptionViewItem,
+    QTableView,
+    QVBoxLayout,
+    QWidget,
+)
+
+from engine.race_run import RaceRun
+from gui.race_model import COLUMNS, PROGRESS_ROLE, STEPS, RaceModel
+from gui.run_colors import SWATCH
+from gui.theme import PANEL_MARGIN, SPACING, Theme
+
+ROW_HEIGHT = 24  # px
+MOST_ROWS = 6  # without scrolling
+CELL = 20  # px of a cell beside its text
+LINE = 2  # px of the line that shows how far a run is
+NAME_WIDTH = 168  # px
+
+
+class RaceStrip(QFrame):
+    """Hidden while there is no race. After its end the rows stay until they are closed.
+
+    Signals:
+        cancelled: the person wants the race to end.
+    """
+
+    cancelled = Signal()
+
+    def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName("race_strip")
+        self._race: RaceRun | None = None
+        self._model = RaceModel(theme, self)
+        self._title = QLabel()
+        self._title.setObjectName("race_title")
+        self._title.setTextFormat(Qt.TextFormat.PlainText)
+        self._title.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        self._end = QPushButton()
+        self._end.setObjectName("race_end")
+        self._end.clicked.connect(lambda _checked=False: self._on_end())
+        self._table = self._make_table()
+        bar = QHBoxLayout()
+        bar.setSpacing(2 * SPACING)
+        bar.addWidget(self._title, 1)
+        bar.addWidget(self._end)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(PANEL_MARGIN, SPACING, PANEL_MARGIN, SPACING)
+        column.setSpacing(SPACING)
+        column.addLayout(bar)
+        column.addWidget(self._table)
+        self._over = False
+        self.set_theme(theme)
+        self.setVisible(False)
+
+    def _make_table(self) -> QTableView:
+        table = QTableView()
+        table.setObjectName("race_table")
+        table.setAccessibleName("Runs of the race")
+        table.setModel(self._model)
+        self._bar = _ProgressDelegate(table)
+        table.setItemDelegateForColumn(STEPS, self._bar)
+        table.setSelectionMode(QAbstractItemView.SelectionMode.NoSelection)
+        table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
+        table.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
+        table.setHorizontalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
+        table.setTabKeyNavigation(False)
+        table.setShowGrid(False)
+        table.setWordWrap(False)
+        table.setIconSize(SWATCH)
+        table.setFrameShape(QFrame.Shape.NoFrame)
+        rows, header = table.verticalHeader(), table.horizontalHeader()
+        rows.hide()
+        rows.setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
+        rows.setDefaultSectionSize(ROW_HEIGHT)
+        header.setHighlightSections(False)
+        header.setSectionsClickable(False)
+        header.setStretchLastSection(True)
+        metrics = QFontMetrics(self.font())
+        for place, column in enumerate(COLUMNS):
+            text = max(metrics.horizontalAdvance(column.widest), metrics.horizontalAdvance(column.title))
+            header.resizeSection(place, text + CELL if column.widest else NAME_WIDTH)
+        return table
+
+    # What is shown
+
+    def show_race(self, race: RaceRun) -> None:
+        """Follow this race, which is under way."""
+        self._race, self._over = race, False
+        self._model.set_race(race.results)
+        rows = min(len(race.entrants), MOST_ROWS)
+        header = self._table.horizontalHeader().sizeHint().height()
+        self._table.setFixedHeight(header + rows * ROW_HEIGHT + 2)
+        self.refresh()
+        self.setVisible(True)
+
+    def refresh(self) -> None:
+        """Read how the runs stand."""
+        race = self._race
+        if race is None:
+            return
+        self._model.refresh(race.numbers)
+        ended = sum(result.standing not in ("waiting", "running") for result in race.results)
+        running = sum(result.standing == "running" for result in race.results)
+        count = len(race.entrants)
+        if self._over:
+            failed = sum(result.standing == "failed" for result in race.results)
+            said = f"Race: {ended} of {count} runs ended" + (f", {failed} of them failed" if failed else "")
+        elif race.stopping:
+            said = "Race: ending the runs …"
+        else:
+            said = f"Race: {ended} of {count} runs ended, {running} under way"
+        self._title.setText(said)
+        self._table.setAccessibleDescription(said)
+        self._end.setText("Close" if self._over else "Cancel")
+        self._end.setEnabled(self._over or not race.stopping)
+        if self._over:
+            tip = "Closes these rows; the runs stay in the history."
+        elif race.stopping:
+            tip = "The runs end after the step that they are at."
+        else:
+            tip = "Ends the runs after their step. Each stays in the history with what it has."
+        self._end.setToolTip(tip)
+
+    def end(self) -> None:
+        """The race is over."""
+        self._over = True
+        self.refresh()
+
+    def clear(self) -> None:
+        self._race = None
+        self._model.set_race(())
+        self.setVisible(False)
+
+    def set_theme(self, theme: Theme) -> None:
+        self._model.set_theme(theme)
+        self._bar.theme = theme
+        self._table.viewport().update()
+
+    def _on_end(self) -> None:
+        if self._over:
+            self.clear()
+        else:
+            self.cancelled.emit()
+            self.refresh()
+
+
+class _ProgressDelegate(QStyledItemDelegate):
+    """A text above a thin line that fills from left to right."""
+
+    theme: Theme
+
+    def paint(
+        self, painter: QPainter, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex
+    ) -> None:
+        super().paint(painter, option, index)
+        share = index.data(PROGRESS_ROLE)
+        if not isinstance(share, float):
+            return
+        cell = QRectF(option.rect)
+        track = QRectF(cell.left() + SPACING, cell.bottom() - LINE - 1, cell.width() - 2 * SPACING, LINE)
+        painter.fillRect(track, self.theme.color("grid"))
+        track.setWidth(track.width() * share)
+        painter.fillRect(track, self.theme.color("accent"))
