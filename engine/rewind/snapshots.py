@@ -169,7 +169,7 @@ class Snapshots:
                 raise InputError(
                     "step",
                     f"the {change.name} was changed after step {change.step:,}, and an older version kept no settings "
-                    "of the new one, so that the steps after it cannot be trained again",
+                    "of the new one, so that the steps from there on cannot be trained again",
                     "a step that is kept, or one before the change",
                 )
         return tuple(change for change in changes if isinstance(change, Recorded))
