@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from engine.augmentation import AUGMENTATIONS
 from engine.datasets import DATASETS
 from engine.losses import LOSSES
 from engine.optimizers import OPTIMIZERS
@@ -78,7 +79,8 @@ class Beginning:
         title = ""
         if self.number:
             title = comment(f"Part {self.number}: the run up to the step at which another one branches off.", levels=1)
-        return "\n\n".join(filter(None, (title, self._data(), self._network(), self.loop.before())))
+        data = "\n".join(filter(None, (title, self._data())))
+        return "\n\n".join(filter(None, (data, self._network(), self.loop.before())))
 
     # The first part.
 
@@ -199,7 +201,7 @@ class Beginning:
         else:
             params = {param.name: param for param in OPTIMIZERS[config.optimizer.name].params}
             said += [
-                f"{params[change.name].label.lower()} {config.optimizer.params[change.name]}"
+                f"{params[change.name].label.lower()} = {config.optimizer.params[change.name]}"
                 for change in entry.settings
             ]
         if entry.new_schedule:
@@ -208,6 +210,8 @@ class Beginning:
             said.append(f"batches of {config.training.batch_size}")
         if entry.new_dataset:
             said.append(f"the dataset {DATASETS[config.dataset.name].label}")
+        if config.augmentation != past.config.augmentation:
+            said.append(f"the augmentation {AUGMENTATIONS[config.augmentation.name].label}")
         if entry.new_loss:
             said.append(f"the loss {LOSSES[config.loss.name].label}")
         if entry.reseeded:

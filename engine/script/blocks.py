@@ -105,24 +105,22 @@ def _pattern(names: Iterable[str]) -> re.Pattern[str]:
 
 def _laid_out(line: str) -> str:
     """A call that does not fit on its line, an argument a line."""
-    if len(line) <= LINE or not line.endswith(")"):
+    text = line.strip().removesuffix(",")
+    after = "," if line.endswith(",") else ""
+    if len(line) <= LINE or not text.endswith(")"):
         return line
-    text = line.lstrip()
     depth, arguments, opening = 0, [""], 0
     for place, letter in enumerate(text):
-        if letter in "([{":
-            depth += 1
-            if depth == 1:
-                opening, arguments = place, [""]
-                continue
-        elif letter in ")]}":
+        if letter in ")]}":
             depth -= 1
-            if not depth:
-                continue
         if depth == 1 and letter == ",":
             arguments.append("")
         elif depth:
             arguments[-1] += letter
-    levels = (len(line) - len(text)) // 4
+        if letter in "([{":
+            depth += 1
+            if depth == 1:
+                opening, arguments = place, [""]
+    levels = (len(line) - len(line.lstrip())) // 4
     found = call(text[:opening], [argument.strip() for argument in arguments], levels=levels)
-    return "\n".join(" " * 4 * levels + piece for piece in found.split("\n"))
+    return "\n".join(" " * 4 * levels + piece for piece in f"{found}{after}".split("\n"))

@@ -117,15 +117,15 @@ def _body(parts: Sequence[Part], options: Sequence[str]) -> str:
     definitions = Definitions()
     numbers: list[list[str]] = []
     sections: list[list[str]] = [[] for _ in parts[0].sections]
-    main = [_options(parts, options)]
+    main = [indented(_options(parts, options))]
     for number, part in enumerate(parts, start=1):
         constants = part.beginning.constants()
         new, names = definitions.add([*constants, *(b for section in part.sections for b in section)], number=number)
         numbers.append([new[name] for name in map(name_of, constants) if name in new])
         for section, blocks in zip(sections, part.sections, strict=True):
             section += [new[name] for name in map(name_of, blocks) if name in new]
-        main += [renamed(piece, names) for piece in part.main]
-    text = indented("\n\n".join(filter(None, main)))
+        main += [renamed(indented(piece), names) for piece in part.main]
+    text = "\n\n".join(filter(None, main))
     ending = f'def main():\n{text}\n\n\nif __name__ == "__main__":\n    main()'
     if len(parts) > 1:
         everything = [block for blocks in (*numbers, *sections) for block in blocks]
