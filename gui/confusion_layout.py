@@ -13,7 +13,7 @@ from gui.colormap import SIDE, ZERO_LEVEL
 from gui.theme import SPACING
 
 LINE = 16  # px, of captions
-LARGEST, SMALLEST = 72, 5  # px, side of a cell
+LARGEST, SMALLEST = 120, 5  # px, side of a cell
 LEAST_NAME = 24  # px beside the rows, for the word that heads them
 NAME_SHARE = 0.24  # of the width or height, at most, for the names of the classes
 SHORT_NAME = 2  # lines: names up to so long are never turned

@@ -377,8 +377,9 @@ class ConfusionPanel(QWidget):
 
         left = QVBoxLayout()
         left.setSpacing(SPACING)
-        left.addWidget(self._matrix, 1)
+        left.addWidget(self._matrix)
         left.addWidget(self._reading)
+        left.addStretch(0)
         inner = QWidget()
         self._details = side = QVBoxLayout(inner)
         side.setContentsMargins(0, 0, 0, 0)
@@ -396,8 +397,9 @@ class ConfusionPanel(QWidget):
         self._row = QBoxLayout(QBoxLayout.Direction.TopToBottom, self._content)
         self._row.setContentsMargins(PANEL_MARGIN, SPACING, PANEL_MARGIN, PANEL_MARGIN)
         self._row.setSpacing(3 * SPACING)
-        self._row.addLayout(left, 1)
+        self._row.addLayout(left)
         self._row.addWidget(self._side)
+        self._row.addStretch(0)
         self._outer = _scroll(self._content)
         self._message.setContentsMargins(PANEL_MARGIN, SPACING, PANEL_MARGIN, SPACING)
         rows = QVBoxLayout(self)
@@ -416,17 +418,16 @@ class ConfusionPanel(QWidget):
         wide = self.width() >= WIDE_FROM
         directions = QBoxLayout.Direction
         self._row.setDirection(directions.LeftToRight if wide else directions.TopToBottom)
-        least = self._matrix.minimumSizeHint().height()
+        self._row.setStretch(0, int(wide))
+        self._row.setStretch(2, int(not wide))
+        across = self.width() - 2 * PANEL_MARGIN
+        room = self._outer.viewport().height() - self._reading.sizeHint().height() - PANEL_MARGIN - 2 * SPACING
+        room = max(self._matrix.minimumSizeHint().height(), room)
         if wide:
-            self._matrix.setMinimumHeight(least)
-            self._matrix.setMaximumHeight(UNLIMITED)
             self._side.setFixedWidth(SIDE_WIDTH)
             self._side.setMinimumHeight(0)
             self._side.setMaximumHeight(UNLIMITED)
         else:
-            across = self.width() - 2 * PANEL_MARGIN
-            room = self._outer.viewport().height() - self._reading.sizeHint().height() - PANEL_MARGIN
-            self._matrix.setFixedHeight(self._matrix.height_in(across, max(least, room)))
             self._side.setMinimumWidth(0)
             self._side.setMaximumWidth(UNLIMITED)
             details = self._details
@@ -434,6 +435,8 @@ class ConfusionPanel(QWidget):
                 details.totalHeightForWidth(across) if details.hasHeightForWidth() else details.totalSizeHint().height()
             )
             self._side.setFixedHeight(high)
+        beside = SIDE_WIDTH + self._row.spacing() if wide else 0
+        self._matrix.setFixedHeight(self._matrix.height_in(across - beside, room))
 
 
 # Done on another thread

@@ -49,7 +49,7 @@ KEYS = (
             ("Ctrl+Shift+R", "Race: several runs that differ in one thing"),
             ("Alt+L, Ctrl+L", "The lessons, the lesson that is open"),
             ("Ctrl+5 … Ctrl+9", "Points, microscope, autograd graph, first look, feature distance"),
-            ("Ctrl+Shift+1 … 3", "Sigmoid and log, descent, compare"),
+            ("Ctrl+Shift+1 … 5", "Sigmoid and log, descent, compare, confusion matrix, activations"),
             ("F6", "To the next panel"),
             ("F1", "What is this? Then click anything"),
             ("?", "This sheet"),

@@ -36,6 +36,7 @@ TOOLS = (
     Tool("descent", "Descent", "Ctrl+Shift+2", "gui.descent_panel", "DescentPanel"),
     Tool("compare", "Compare", "Ctrl+Shift+3", "gui.compare_panel", "ComparePanel"),
     Tool("confusion", "Confusion matrix", "Ctrl+Shift+4", "gui.confusion_panel", "ConfusionPanel"),
+    Tool("activations", "Activations", "Ctrl+Shift+5", "gui.activations_panel", "ActivationsPanel"),
 )
 
 

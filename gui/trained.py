@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from engine.config import RunConfig
+from gui.numbers import count
 from gui.run_state import RunState
 
 
@@ -15,3 +16,8 @@ def network_key(config: RunConfig) -> tuple[object, ...]:
 def was_trained(state: RunState, config: RunConfig) -> bool:
     """Whether the run on screen has changed the weights of a network such as `config` sets up."""
     return state.step > 0 and (state.network, state.dataset) == (config.network.name, config.dataset.name)
+
+
+def whose(step: int | None) -> str:
+    """Which network answers, in words: `untrained network`, `network at step 420`."""
+    return "untrained network" if step is None else f"network at step {count(step)}"
