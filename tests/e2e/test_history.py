@@ -18,6 +18,7 @@ from engine.runs.run_record import RunSummary
 from engine.runs.store import RunStore
 from engine.training import train
 from gui.main_window import MainWindow
+from gui.run_rows import PLACES
 from gui.run_state import RunState
 from tests.e2e.conftest import LONG, close, pick
 from tests.engine.runs import toy_config
@@ -85,7 +86,7 @@ def test_a_run_is_found_named_and_opened_after_a_restart_as_it_was(
     run = listed(first)[0]
     first.history.panel.table.select(run.id)
     model = first.history.panel.model
-    assert model.setData(model.index(0, 1), "my best one")
+    assert model.setData(model.index(0, PLACES["name"]), "my best one")
     qtbot.waitUntil(lambda: listed(first)[0].name == "my best one", timeout=LONG)
     close(qtbot, first)
 
