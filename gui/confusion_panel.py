@@ -6,14 +6,13 @@ import csv
 import io
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from PySide6.QtCore import QElapsedTimer, QPoint, QSize, Qt
+from PySide6.QtCore import QPoint, QSize, Qt
 from PySide6.QtGui import QHideEvent, QResizeEvent, QShowEvent
 from PySide6.QtWidgets import (
     QBoxLayout,
@@ -30,30 +29,24 @@ from PySide6.QtWidgets import (
 )
 
 from engine.config import RunConfig
-from engine.datasets.data import DatasetInfo
 from engine.errors import InputError
 from engine.files import write_atomically
-from engine.inspection.confusion import Confusion, Tally, balanced_order, look_at
+from engine.inspection.confusion import Confusion, look_at
 from gui import numbers
+from gui.confusion_count import ConfusionCount, Split
 from gui.confusion_layout import Cell
 from gui.export import png
 from gui.figure_table import Column, FigureTable, figures
 from gui.icons import icon
 from gui.theme import PANEL_MARGIN, SPACING, Theme
+from gui.trained import whose
 from gui.views.confusion_matrix import ConfusionMatrix, sentence
 from gui.views.sample_grid import SampleGrid
 from gui.workbench import Workbench
 
 if TYPE_CHECKING:
-    from engine.datasets.data import Samples
     from engine.live import LiveNetwork
 
-SUBSET = 500  # samples, counted first: LeNet takes 35 ms for them on one core
-SLICE = 0.05  # s of counting between two looks at whether it is still wanted
-LEAST_A_CLASS = 5  # samples that are counted during a run, however long they take
-EVERY = 2.0  # s between two counts of a network that is being trained
-SHARE = 0.02  # of the time, at most, that counting takes during a run
-TELL_EVERY = 400  # ms between two pictures while the whole is counted
 MOST_SAMPLES = 60  # shown of one cell
 WIDE_FROM = 620  # px: from there on the figures stand beside the matrix
 SIDE_WIDTH = 276  # px of the figures there
@@ -65,44 +58,17 @@ NO_TORCH = "The network is being made ready …"
 HINT = "Point at a cell to read it. A click shows its samples."
 
 
-@dataclass(frozen=True, slots=True)
-class _Split:
-    """A test set with the order in which it is counted."""
-
-    dataset: object
-    info: DatasetInfo
-    samples: Samples
-    order: NDArray[np.int64]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Asked:
-    """What is being counted, or was last: the network itself, and whether all samples shall be."""
-
-    live: LiveNetwork
-    generation: int
-    step: int | None
-    whole: bool
-
-
 class ConfusionPanel(QWidget):
     """The confusion matrix of the test set, with each class's figures and the samples behind a cell.
 
-    A part of the samples in which all classes are alike is counted at once, the others little by little, and only
-    while no run goes on: counting takes its time on the cores that train.
+    What is shown at once is of a part of the test set; see `ConfusionCount`.
     """
 
     def __init__(self, bench: Workbench, theme: Theme, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setObjectName("confusion_panel")
         self._bench, self._theme = bench, theme
-        self._asked: _Asked | None = None
-        self._question = 0  # grows with every network that is asked about
-        self._counting = False
-        self._rest = 0.0  # s until the next count during a run
-        self._since = QElapsedTimer()
-        self._told = QElapsedTimer()
-        self._split: _Split | None = None
+        self._count = ConfusionCount(bench, self._show, self._show_message)
         self._confusion: Confusion | None = None
         self._step: int | None = None  # whose confusion is shown
         self._accuracy = _label("confusion_accuracy", role="title", wraps=False)
@@ -161,19 +127,10 @@ class ConfusionPanel(QWidget):
             return
         if not self.isVisible():
             return
-        state = self._bench.run_state
-        asked = _Asked(
-            live=live,
-            generation=state.generation,
-            step=self._bench.step(),
-            whole=state.status != "running",
-        )
-        before = self._asked
-        if before is not None and before.live is live and before.whole == asked.whole:
-            resting = self._counting or (self._since.isValid() and self._since.elapsed() < 1000 * self._rest)
-            if asked == before or (not asked.whole and resting):
-                return
-        self._ask(asked, config)
+        if self._confusion is None:
+            self._message.setText(READING)
+            self._message.setVisible(True)
+        self._count.refresh(config, live)
 
     def showEvent(self, event: QShowEvent) -> None:
         super().showEvent(event)
@@ -181,54 +138,7 @@ class ConfusionPanel(QWidget):
 
     def hideEvent(self, event: QHideEvent) -> None:
         super().hideEvent(event)
-        if self._counting:
-            self._forget()
-
-    # Counting
-
-    def _ask(self, asked: _Asked, config: RunConfig) -> None:
-        self._question += 1
-        self._asked, self._counting = asked, True
-        if self._confusion is None:
-            self._message.setText(READING)
-            self._message.setVisible(True)
-        split = self._split if self._split is not None and self._split.dataset == config.dataset else None
-        job = partial(_begin, self._bench, config, asked.live, split)
-        done = partial(self._take_first, self._question)
-        self._bench.compute("confusion", job, done, partial(self._take_refusal, self._question))
-
-    def _take_first(self, question: int, answer: tuple[_Split, Tally, Confusion]) -> None:
-        if question == self._question:
-            self._split, tally, confusion = answer
-            self._told.invalidate()
-            self._take(question, tally, confusion)
-
-    def _take(self, question: int, tally: Tally, confusion: Confusion) -> None:
-        """A part is counted: show it, and go on unless something newer is asked."""
-        asked = self._asked
-        if question != self._question or asked is None:
-            return
-        few = LEAST_A_CLASS * len(confusion.classes)
-        enough = confusion.done >= SUBSET or (tally.spent >= 2 * SLICE and confusion.done >= few)
-        self._counting = not confusion.whole and (asked.whole or not enough)
-        if not self._told.isValid() or self._told.elapsed() >= TELL_EVERY or not self._counting:
-            self._told.start()
-            self._show(confusion, asked.step)
-        if self._counting:
-            done = partial(self._take, question, tally)
-            self._bench.compute("confusion", partial(_go_on, tally), done)
-        else:
-            self._rest = max(EVERY, tally.spent / SHARE)
-            self._since.start()
-
-    def _take_refusal(self, question: int, text: str) -> None:
-        if question == self._question:
-            self._show_message(text)
-
-    def _forget(self) -> None:
-        """What is under way is not wanted any more."""
-        self._question += 1
-        self._asked, self._counting = None, False
+        self._count.stop()
 
     # Showing
 
@@ -245,16 +155,16 @@ class ConfusionPanel(QWidget):
         self._fit()
 
     def _whose(self, confusion: Confusion) -> str:
-        kind = "pictures" if self._split is not None and self._split.info.is_image else "points"
+        split = self._count.split
+        kind = "pictures" if split is not None and split.info.is_image else "points"
         every = numbers.count(confusion.of)
         part = (
             f"all {every} test {kind}" if confusion.whole else f"{numbers.count(confusion.done)} of {every} test {kind}"
         )
-        network = "untrained network" if self._step is None else f"network at step {numbers.count(self._step)}"
-        return f"of {part}, {network}"
+        return f"of {part}, {whose(self._step)}"
 
     def _show_message(self, text: str) -> None:
-        self._forget()
+        self._count.forget()
         self._confusion = None
         self._message.setText(text)
         self._message.setVisible(True)
@@ -281,7 +191,7 @@ class ConfusionPanel(QWidget):
 
     def _show_samples(self) -> None:
         """Ask for the samples of the chosen cell."""
-        cell, confusion, split = self._matrix.choice, self._confusion, self._split
+        cell, confusion, split = self._matrix.choice, self._confusion, self._count.split
         if cell is None or confusion is None or split is None:
             return
         found = confusion.samples_in(true=cell.true, given=cell.given)
@@ -301,9 +211,9 @@ class ConfusionPanel(QWidget):
         self._bench.compute("confusion samples", job, partial(self._take_samples, cell, split, shown))
 
     def _take_samples(
-        self, cell: Cell, split: _Split, shown: NDArray[np.int64], looks: NDArray[np.uint8] | NDArray[np.float32]
+        self, cell: Cell, split: Split, shown: NDArray[np.int64], looks: NDArray[np.uint8] | NDArray[np.float32]
     ) -> None:
-        if cell != self._matrix.choice or split is not self._split:
+        if cell != self._matrix.choice or split is not self._count.split:
             return
         places = shown.tolist()
         is_image = split.info.is_image
@@ -437,25 +347,6 @@ class ConfusionPanel(QWidget):
             self._side.setFixedHeight(high)
         beside = SIDE_WIDTH + self._row.spacing() if wide else 0
         self._matrix.setFixedHeight(self._matrix.height_in(across - beside, room))
-
-
-# Done on another thread
-
-
-def _begin(
-    bench: Workbench, config: RunConfig, live: LiveNetwork, split: _Split | None
-) -> tuple[_Split, Tally, Confusion]:
-    if split is None:
-        dataset = bench.dataset(config)
-        split = _Split(config.dataset, dataset.info, dataset.test, balanced_order(dataset.test))
-    tally = Tally(live, split.samples, split.order)
-    tally.count(SUBSET, seconds=2 * SLICE)
-    return split, tally, tally.found()
-
-
-def _go_on(tally: Tally) -> Confusion:
-    tally.count(tally.done + 100_000 if tally.done >= SUBSET else SUBSET, seconds=SLICE)
-    return tally.found()
 
 
 # Words

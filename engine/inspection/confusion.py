@@ -104,10 +104,14 @@ class Tally:
         self.done = 0
         self.spent = 0.0
 
+    def __len__(self) -> int:
+        """How many samples there are to count."""
+        return len(self._samples)
+
     @property
     def whole(self) -> bool:
         """Whether nothing is left to count."""
-        return self.done == len(self._samples)
+        return self.done == len(self)
 
     def count(self, until: int, *, seconds: float = float("inf")) -> None:
         """Go on until so many samples are counted in all, or so many seconds have passed; some are counted always.
@@ -116,7 +120,7 @@ class Tally:
         """
         import torch
 
-        began, until = time.perf_counter(), min(until, len(self._samples))
+        began, until = time.perf_counter(), min(until, len(self))
         while self.done < until:
             started = time.perf_counter()
             stop = min(self.done + self._chunk, until)

@@ -21,7 +21,17 @@ from engine.losses import LOSSES
 
 LESSON_VERSION = 1
 SUFFIX = ".lesson.md"
-TOOLS = ("points", "microscope", "autograd", "first_look", "distance", "functions", "descent")
+TOOLS = (
+    "points",
+    "microscope",
+    "autograd",
+    "first_look",
+    "distance",
+    "functions",
+    "descent",
+    "confusion",
+    "activations",
+)
 HIDEABLE = ("dataset", "network", "optimizer", "loss", "schedule", "training", "canvas", "filters", "curves", "speed")
 
 _MOST_CHARACTERS = 1_000_000
