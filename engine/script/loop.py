@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from engine.config import RunConfig
+from engine.config import NO_AUGMENTATION, RunConfig
 from engine.datasets.data import DatasetInfo
 from engine.script.layout import call, fill, indented
 from engine.script.past import Entry
@@ -115,7 +115,12 @@ class Loop:
     @property
     def counts(self) -> bool:
         """The script knows the number of the step."""
-        return bool(self.steering.changes or self.steering.follows or self.length.steps is not None)
+        steers = self.steering.changes or self.steering.follows or self.length.steps is not None
+        return bool(steers or self._augments)
+
+    @property
+    def _augments(self) -> bool:
+        return self.config.augmentation.name != NO_AUGMENTATION
 
     @property
     def _keeps_rate(self) -> bool:
@@ -187,7 +192,10 @@ class Loop:
         if self.steering.follows:
             lines += self._rate().splitlines()
         x = "inputs[batch].permute(0, 3, 1, 2)" if self.setting.channels_last else "inputs[batch]"
-        lines += [f"x, y = {x}, targets[batch]", *self._update().splitlines()]
+        lines.append(f"x, y = {x}, targets[batch]")
+        if self._augments:
+            lines.append("x = augment(x, step)")
+        lines += self._update().splitlines()
         lines.append("loss_sum += loss.item() * len(batch)")
         if self.counts:
             lines.append("step += 1")

@@ -12,6 +12,7 @@ from engine.events import Intervened
 from engine.losses import LOSSES
 from engine.networks import NETWORKS
 from engine.rewind.snapshots import Recorded
+from engine.script.augmentation import augmentation_source
 from engine.script.begin import Beginning
 from engine.script.blocks import blocks_of
 from engine.script.datasets import DatasetSource, dataset_source
@@ -165,7 +166,8 @@ def _part(run: Stretch, entry: Entry | None, *, patience: int, number: int, opti
         load=f"load_data({option})",
         threads=run.threads,
     )
-    sections = (data.code, network.code, loss.code, optimizer.code, steering.code, loop.evaluate())
+    augment = augmentation_source(config.augmentation, info, channels_last=setting.channels_last, moved=setting.moved)
+    sections = (data.code, network.code, loss.code, optimizer.code, steering.code, augment, loop.evaluate())
     found = [blocks_of(section) for section in sections]
     if config.optimizer.name == "asgd":
         found[4].append(fill(SET_LEARNING_RATE))

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 import torch
 
+from engine.augmentation import AUGMENTATIONS
 from engine.catalog import Catalog
 from engine.config import CATALOGS, Choice, RunConfig, make_config
 from engine.control import Change, ScheduleChange
@@ -232,6 +233,27 @@ def ending_cases() -> dict[str, Case]:
     }
 
 
+def augmentation_cases() -> dict[str, Case]:
+    """Every augmentation in both memory formats, and beside what else a script does in a step."""
+    found = {}
+    for entry in AUGMENTATIONS:
+        if entry.name != "none":
+            colour = "flip" in entry.name
+            picks = {"augmentation": entry.name, "network": "lenet5"}
+            picks |= {"dataset": "cifar10", "network": "fast_cnn"} if colour else {}
+            last = {"training__memory_format": "channels_last"}
+            found[f"augmentation_{entry.name}"] = images(picks, training__epochs=2)
+            found[f"augmentation_{entry.name}_channels_last"] = images(picks, **last)
+    found["augmentation_of_points"] = points(
+        {"augmentation": "noise", "schedule": "cosine"}, augmentation__strength=0.5
+    )
+    found["augmentation_of_plain_pixels"] = images(
+        {"augmentation": "affine", "network": "mlp"}, dataset__normalize=False, network__dropout=0.2
+    )
+    found["augmentation_stopped"] = changing(points({"augmentation": "noise", "optimizer": "lbfgs"}), {}, stop=3)
+    return found
+
+
 def other_cases() -> dict[str, Case]:
     linear = {"dataset": "exam_scores", "network": "linear", "loss": "bce_written_out", "optimizer": "sgd"}
     given = {"weight": [[2.2690513134002686, -1.1285794973373413]], "bias": [0]}
@@ -264,6 +286,7 @@ CASES = {
     **schedule_cases(),
     **intervention_cases(),
     **ending_cases(),
+    **augmentation_cases(),
     **other_cases(),
 }
 
@@ -377,12 +400,12 @@ def write(case: Case, *interventions: Intervened | Recorded, **others: Any) -> s
     return write_script(case.config, interventions, **{"threads": 1, "memory_format": "contiguous", **others})
 
 
-@pytest.mark.parametrize("part", ["dataset", "network", "optimizer", "loss", "schedule"])
+@pytest.mark.parametrize("part", ["dataset", "network", "optimizer", "loss", "schedule", "augmentation"])
 def test_a_part_of_another_package_is_refused_by_name(part: str, monkeypatch: pytest.MonkeyPatch) -> None:
     entry = CATALOGS[part][getattr(points().config, part).name]
     others = Catalog(part, type(entry), (*CATALOGS[part], replace(entry, name="foreign")))
     monkeypatch.setattr(f"engine.config.{part.upper() if part != 'loss' else 'LOSSE'}S", others)
-    for module in ("engine.config", "engine.script.writer", "engine.script.interventions"):
+    for module in ("engine.config", "engine.script.parts", "engine.script.writer", "engine.script.interventions"):
         name = "LOSSES" if part == "loss" else f"{part.upper()}S"
         monkeypatch.setattr(f"{module}.{name}", others, raising=False)
     config = points().config.model_copy(

@@ -164,6 +164,11 @@ def other_set_ups() -> dict[str, Line]:
         found[f"samples_{step}"] = one(adam, step, {"dataset.samples": 500})
         found[f"optimizer_{step}"] = one(adam, step, {"optimizer": "sgd"})
         found[f"schedule_{step}"] = one(adam, step, {"schedule": "one_cycle"})
+        found[f"augmentation_{step}"] = one(adam, step, {"augmentation": "noise"})
+    noisy = points({"augmentation": "noise"}, network__dropout=0.2)
+    found["augmentation_goes_on"] = one(noisy, 8, {"training.batch_size": 13, "training.seed": 5})
+    found["augmentation_stronger"] = one(noisy, 8, {"augmentation.strength": 0.7})
+    found["no_augmentation_any_more"] = one(noisy, 8, {"augmentation": "none"})
     found["dataset"] = one(adam, 8, {"dataset": "spirals"})
     found["dataset_with_other_settings"] = one(points(dataset__noise=0.1), 8, {"dataset.noise": 0.3})
     found["much"] = one(
