@@ -52,6 +52,8 @@ from engine.runs.store import RunStore
 if TYPE_CHECKING:
     from engine.checkpoint import Checkpoint
 
+__all__ = ["BAD_INPUT", "FAILED", "INTERRUPTED", "main"]
+
 
 class _Parser(argparse.ArgumentParser):
     """Answers bad arguments in one line."""

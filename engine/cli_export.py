@@ -61,20 +61,11 @@ def export(store: RunStore, options: argparse.Namespace) -> int:
         if kind not in ("weights", "state-dict"):
             raise InputError("--step", "only weights are those of a step", "--as weights or --as state-dict with it")
         step = whole_number("--step", options.step, "a number of updates from 0")
+    said: dict[str, object] = {}
     if kind in ("steps", "evaluations", "json"):
         _write_text(options.file, _figures(record, kind))
-        return 0
-    if kind == "config" and record.started is None:
-        _write_text(options.file, [record.config.to_json()])
-        return 0
-    if options.file == "-" and kind not in _TEXTS:
-        raise InputError("FILE", f"{kind} cannot go to the standard output", "the name of a file")
-    share_cores()
-    with leaving_at_interrupt():
-        from engine.cli_past import PastRun
-
-        past = PastRun(store, run_id, control=RunControl(), report=Announcer())
-        said = _take(past, kind, options.file, step)
+    else:
+        said = _take(store, run_id, kind, options.file, step)
     if options.json and options.file != "-":
         print_json({"run": run_id, "what": kind, "file": options.file, **said})
     return 0
@@ -124,17 +115,25 @@ def _writing(file: str) -> Iterator[None]:
         raise unwritable("FILE", file, error) from None
 
 
-def _take(past: PastRun, kind: str, file: str, step: int | None) -> dict[str, object]:
-    """Write what needs the run itself; returns what is to be said of it."""
+def _take(store: RunStore, run_id: int, kind: str, file: str, step: int | None) -> dict[str, object]:
+    """Write what needs more than the record; returns what is to be said of it."""
+    if file == "-" and kind not in _TEXTS:
+        raise InputError("FILE", f"{kind} cannot go to the standard output", "the name of a file")
+    share_cores()
+    with leaving_at_interrupt():
+        from engine.cli_past import PastRun
+
+        past = PastRun(store, run_id, control=RunControl(), report=Announcer())
+        if kind in ("config", "script"):
+            _write_text(file, [past.config.to_json() if kind == "config" else past.script()])
+            return {}
+        return _write_weights(past, kind, file, step)
+
+
+def _write_weights(past: PastRun, kind: str, file: str, step: int | None) -> dict[str, object]:
     from engine.export import save_state_dict, write_folder, write_zip
     from engine.weight_hash import weight_hash
 
-    if kind == "config":
-        _write_text(file, [past.config.to_json()])
-        return {}
-    if kind == "script":
-        _write_text(file, [past.script()])
-        return {}
     final = past.final() if step is None else past.weights(step)
     path = Path(file)
     with _writing(file):

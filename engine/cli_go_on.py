@@ -64,11 +64,14 @@ def resume(store: RunStore, options: argparse.Namespace) -> int:
         past = session.past(run_id)
         lengths = {"training.epochs": options.epochs, "training.steps": options.steps}
         config = changed(past.config, {}, {field: value for field, value in lengths.items() if value is not None})
+        _check_way_on(past)
         checkpoint = past.newest()
         if checkpoint is None:
             way_out = f"`runs branch {run_id} --step N` goes on from any step that was recorded"
             raise InputError("RUN", f"run {run_id} has no checkpoint to go on from", way_out)
         _check_unfinished(past, checkpoint, config)
+        if checkpoint.step > past.last:
+            say(f"Steps {past.last + 1:,} to {checkpoint.step:,} of run {run_id} were done and are not in its record.")
         return session.train(config, lambda store: store.resume(run_id, checkpoint.interventions), checkpoint)
 
 
@@ -105,14 +108,20 @@ def _branched(store: RunStore, *, config: RunConfig, parent: Branch, name: str) 
     return recorder
 
 
-def _check_unfinished(past: PastRun, checkpoint: Checkpoint, config: RunConfig) -> None:
-    """Raises InputError where nothing is left to do, or where it would only end again as it did."""
-    ending, training, progress = past.record.ending, config.training, checkpoint.progress
-    elsewhere = f"`runs branch {past.id} --step N` with another"
-    if training.patience and progress.waited >= training.patience:
-        raise InputError("RUN", f"run {past.id} was ended by early stopping", f"{elsewhere} --set training.patience=N")
+def _check_way_on(past: PastRun) -> None:
+    """Raises InputError where the run would only fail again as it did."""
+    ending = past.record.ending
     if isinstance(ending, Failed) and ending.kind == "diverged":
-        raise InputError("RUN", f"run {past.id} diverged, and would again", f"{elsewhere} --lr")
+        way_out = f"`runs branch {past.id} --step N --lr …` before that"
+        raise InputError("RUN", f"run {past.id} diverged, and would again", way_out)
+
+
+def _check_unfinished(past: PastRun, checkpoint: Checkpoint, config: RunConfig) -> None:
+    """Raises InputError where nothing is left to do."""
+    ending, training, progress = past.record.ending, config.training, checkpoint.progress
+    if training.patience and progress.waited >= training.patience:
+        way_out = f"`runs branch {past.id} --step N --set training.patience=…`"
+        raise InputError("RUN", f"run {past.id} was ended by early stopping", way_out)
     per_epoch = -(-checkpoint.manifest.train_size // training.batch_size)
     total = min(training.epochs * per_epoch, training.steps or training.epochs * per_epoch)
     done = isinstance(ending, Finished) and ending.reason == "completed" and ending.step >= total

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
-from pathlib import Path
+from functools import partial
 from typing import TYPE_CHECKING
 
 import torch
@@ -13,7 +14,7 @@ from pydantic import ValidationError
 
 from engine.checkpoint import Checkpoint, check_same_run, load_checkpoint
 from engine.checkpoint_file import open_file
-from engine.checkpoint_folder import SUFFIX
+from engine.checkpoint_folder import PREVIOUS, SUFFIX, holds_checkpoint
 from engine.checkpoint_manifest import Manifest
 from engine.config import RunConfig, config_from_json
 from engine.control import RunControl
@@ -24,10 +25,14 @@ from engine.events import Event, Failed, Finished, StepFinished
 from engine.export import RunExport
 from engine.preparation import Ready, prepare
 from engine.rewind.branch import branch
+from engine.rewind.kept_file import NAME as SNAPSHOTS
+from engine.rewind.kept_file import read_snapshots
 from engine.rewind.snapshots import Recorded
 from engine.runs.run_record import RunRecord
 from engine.runs.store import RunStore
+from engine.script import write_script
 from engine.script.interventions import interventions_of
+from engine.script.past import Past
 from engine.tuning import Tuned, Tuner
 
 if TYPE_CHECKING:
@@ -68,11 +73,11 @@ class Final:
 
 
 @dataclass(frozen=True, slots=True)
-class _File:
-    """A checkpoint in the run's folder, of which only the manifest was read. `place`: later ones are greater."""
+class _Kept:
+    """A checkpoint in the run's folder, that is read when it is wanted. `place`: later ones are greater."""
 
-    path: Path
     place: tuple[int, bool, bool, int]
+    load: Callable[[], Checkpoint]
 
 
 class PastRun:
@@ -113,8 +118,23 @@ class PastRun:
         return interventions_of(self.config, self.record.interventions)
 
     def newest(self) -> Checkpoint | None:
-        """Its newest checkpoint that is whole; None where there is none."""
-        return self._kept(self.last)
+        """Where it goes on: its newest checkpoint that is whole, None where there is none.
+
+        A run that was killed may have written one of a step that is not yet in its record. Then it is the one before,
+        so that the record gets no gap, if that is early enough.
+
+        Raises InputError where none of them is whole.
+        """
+        if not holds_checkpoint(self.folder):
+            return None
+        newest = load_checkpoint(self.folder)
+        check_same_run(self.config, newest)
+        if newest.step > self.last:
+            with suppress(InputError):
+                before = load_checkpoint(self.folder / PREVIOUS)
+                if before.step <= self.last and self._is(before):
+                    return before
+        return newest
 
     def reach(self, step: int) -> Reached:
         """The run as it was after `step`, from the nearest checkpoint before, else from its beginning.
@@ -145,7 +165,12 @@ class PastRun:
                 raise InputError("RUN", f"run {self.id} has no weights: it ended before its first checkpoint")
             doubt = f"run {self.id} was interrupted: these are the weights after step {newest.step:,}"
             return Final(newest.weights, newest.step, doubt)
-        reached = self.reach(min(ending.step, self.last))
+        try:
+            reached = self.reach(min(ending.step, self.last))
+        except InputError as error:
+            if error.field != "--step":
+                raise
+            raise InputError("RUN", f"its final weights were not kept, and {error.problem}") from None
         checkpoint = reached.checkpoint
         if isinstance(ending, Finished) and ending.restored_epoch is not None:
             best = checkpoint.progress.best
@@ -170,8 +195,46 @@ class PastRun:
         return Final(reached.checkpoint.weights, step, reached.doubt)
 
     def script(self) -> str:
-        """The script that repeats it. Raises InputError where that cannot be written."""
-        return self.export(Final({}, 0)).script()
+        """The script that repeats it, with the runs that it branched from. Raises InputError where there is none."""
+        started = self.record.started
+        if started is None:
+            raise InputError("RUN", f"run {self.id} never began")
+        if self.record.ending is None:
+            raise InputError("RUN", f"run {self.id} was interrupted and has no end", f"`runs resume {self.id}` before")
+        return write_script(
+            self.config,
+            self.record.interventions,
+            threads=started.threads,
+            memory_format=started.memory_format,
+            device=started.device,
+            precision=started.precision,
+            stopped_after=self.stopped_after,
+            past=self.behind(),
+        )
+
+    def behind(self) -> Past | None:
+        """What the run is a branch of, as its script takes it. Raises InputError where that is not known."""
+        record = self.record
+        if record.summary.parent is None:
+            if not self._whole:
+                raise InputError("RUN", f"run {self.id} went on from a checkpoint of a run that is not known")
+            return None
+        above = self._above(record.summary.parent)
+        started = above.record.started
+        if started is None:
+            raise InputError("RUN", f"run {above.id}, from which run {self.id} branched, never began")
+        begun = self._first - 1
+        return Past(
+            config=above.config,
+            interventions=above.record.interventions,
+            step=record.summary.parent_step or 0,
+            threads=started.threads,
+            memory_format=started.memory_format,
+            device=started.device,
+            precision=started.precision,
+            left_open=begun > 0 and any(event.step == begun for event in record.evaluations()),
+            past=above.behind(),
+        )
 
     def export(self, final: Final) -> RunExport:
         """What can be taken away of it."""
@@ -201,30 +264,40 @@ class PastRun:
 
     def _kept(self, step: int) -> Checkpoint | None:
         """The newest whole checkpoint of this run at `step` or before."""
-        for file in sorted(self._files(), key=lambda file: file.place, reverse=True):
-            if file.place[0] <= step:
+        for kept in sorted(self._checkpoints(), key=lambda kept: kept.place, reverse=True):
+            if kept.place[0] <= step:
                 try:
-                    return load_checkpoint(file.path)
+                    return kept.load()
                 except InputError:  # damaged: one before it does as well
                     continue
         return None
 
-    def _files(self) -> list[_File]:
-        found = []
+    def _checkpoints(self) -> Iterator[_Kept]:
+        """All of this run that are in its folder: each in a file of its own, and snapshots."""
         for path in self.folder.glob(f"*{SUFFIX}"):
             try:
+                if path.name == SNAPSHOTS:
+                    snapshots = [snapshot.checkpoint for snapshot in read_snapshots(path)]
+                    yield from (_Kept(_place(found), partial(_itself, found)) for found in snapshots if self._is(found))
+                    continue
                 with open_file(path) as file:
                     manifest = Manifest.model_validate_json(file.manifest)
                 config = config_from_json(manifest.config, source=path.name)
-                check_same_run(self.config, Checkpoint(config, manifest.progress, {}, manifest))
             except (InputError, ValidationError, RecursionError):
                 continue
-            progress = manifest.progress
-            told = progress.interventions
-            ours = self.record.interventions[: len(told)]
-            if [(c.step, c.name, c.new) for c in told] == [(c.step, c.name, c.new) for c in ours]:
-                found.append(_File(path, (progress.step, progress.closed, progress.told, len(told))))
-        return found
+            head = Checkpoint(config, manifest.progress, {}, manifest)
+            if self._is(head):
+                yield _Kept(_place(head), partial(load_checkpoint, path))
+
+    def _is(self, checkpoint: Checkpoint) -> bool:
+        """Whether it is of this run as it is recorded, and of no course that it took before it was continued."""
+        try:
+            check_same_run(self.config, checkpoint)
+        except InputError:
+            return False
+        told = checkpoint.interventions
+        ours = self.record.interventions[: len(told)]
+        return [(c.step, c.name, c.new) for c in told] == [(c.step, c.name, c.new) for c in ours]
 
     def _beginning(self, step: int) -> tuple[Checkpoint | None, str]:
         """Where the run began, None for its first step, and why that may not be exact."""
@@ -235,13 +308,16 @@ class PastRun:
                     "--step", f"run {self.id} went on from a checkpoint that is not kept", "a step after its first own"
                 )
             return None, ""
-        above = PastRun(
-            self._store, summary.parent, control=self._control, report=self._report, library=self.library
-        ).reach(summary.parent_step or 0)
+        above = self._above(summary.parent).reach(summary.parent_step or 0)
         begun = branch(above.checkpoint, self.config, parent=str(summary.parent))
         if begun.step > step:
             raise InputError("--step", f"run {self.id} began after step {begun.step:,}", f"{begun.step} to {self.last}")
         return begun, above.doubt
+
+    def _above(self, run_id: int) -> PastRun:
+        if run_id >= self.id:  # numbers are never given twice: a damaged record
+            raise InputError("RUN", f"run {self.id} cannot have branched from run {run_id}")
+        return PastRun(self._store, run_id, control=self._control, report=self._report, library=self.library)
 
     def _forward(self, near: Checkpoint | None, step: int, changes: list[Recorded], doubt: str) -> Reached:
         begun = 0 if near is None else near.step
@@ -284,6 +360,15 @@ class PastRun:
             wanted = table.take((table.step > after) & (table.step <= until))
             found.update(zip(wanted.step.tolist(), wanted.loss.tolist(), strict=True))
         return found
+
+
+def _place(checkpoint: Checkpoint) -> tuple[int, bool, bool, int]:
+    progress = checkpoint.progress
+    return progress.step, progress.closed, progress.told, len(progress.interventions)
+
+
+def _itself(checkpoint: Checkpoint) -> Checkpoint:
+    return checkpoint
 
 
 def _told(preparing: Generator[Preparing, None, Ready | None], tell: Callable[[Event], None]) -> Ready | None:

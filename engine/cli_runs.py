@@ -186,7 +186,9 @@ def _lines(record: RunRecord, above: list[int], below: list[int]) -> Iterator[tu
         threads = f"{run.threads} thread{'s' * (run.threads > 1)}"
         yield "on", f"{run.device}, {threads}, {run.memory_format}, {run.precision}"
     yield "with", ", ".join(f"{name} {version}" for name, version in record.versions.items())
-    yield "steps", f"{run.step:,} of {run.total_steps or 0:,}, epoch {run.epoch} of {run.epochs}, {run.seconds:.1f} s"
+    started = record.started  # its epochs are more than the set-up's where the run was continued
+    epochs = run.epochs if started is None else -(-started.total_steps // started.steps_per_epoch)
+    yield "steps", f"{run.step:,} of {run.total_steps or 0:,}, epoch {run.epoch} of {epochs}, {run.seconds:.1f} s"
     for name in ("validation", "test"):
         for prefix, text in (("", name), ("best_", f"best {name}")):
             loss, accuracy = getattr(run, f"{prefix}{name}_loss"), getattr(run, f"{prefix}{name}_accuracy")

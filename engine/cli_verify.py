@@ -73,6 +73,7 @@ def _verdict(past: PastRun) -> Verdict:
         device=started.device,
         precision=started.precision,
         stopped_after=past.stopped_after,
+        past=past.behind(),
     )
     say("running the script")
     shown = ""
