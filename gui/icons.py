@@ -11,7 +11,7 @@ from PySide6.QtSvg import QSvgRenderer
 
 from gui.theme import Theme
 
-SIZES = (16, 20, 24)  # px, each also drawn for screens of twice the density where there is one
+SIZES = (16, 24)  # px, each also drawn for screens of twice the density where there is one
 APP_SIZES = (16, 24, 32, 48, 64, 128, 256)  # px
 DISABLED_OPACITY = 0.4
 
@@ -27,10 +27,11 @@ def icon(name: str, theme: Theme, *, role: str = "text") -> QIcon:
     Drawing takes about a millisecond: keep the icon, do not ask for it in a paint event.
     Raises FileNotFoundError for a name that is not there.
     """
-    drawn = partial(_pixmap, _renderer(_source(name).replace("currentColor", theme.color(role).name())))
-    # On a disabled primary button the ground is no accent any more, so the lines are the plain text's there.
-    faint_role = "text" if role == "on_accent" else role
-    faint = partial(_pixmap, _renderer(_source(name).replace("currentColor", theme.color(faint_role).name())))
+    source = _source(name)
+    drawn = partial(_pixmap, _renderer(source.replace("currentColor", theme.color(role).name())))
+    faint = drawn
+    if role == "on_accent":  # on a disabled primary button the ground is no accent any more: the plain text's lines
+        faint = partial(_pixmap, _renderer(source.replace("currentColor", theme.color("text").name())))
     made = QIcon()
     dense = any(screen.devicePixelRatio() > 1 for screen in QGuiApplication.screens())
     for size in SIZES:

@@ -1,8 +1,8 @@
 """pyqtgraph, imported in half its time: before the window is on screen every tenth of a second is seen.
 
 At its import pyqtgraph asks PySide6 for each of its thousands of names, which makes classes that nobody uses, and loads
-the bindings of CUDA where they are. Here its copies of Qt's modules look a name up when it is asked for. All of `gui`
-has pyqtgraph from this module: `from gui.lean import pyqtgraph`.
+OpenGL, and the bindings of CUDA where they are. Here its copies of Qt's modules look a name up when it is asked for,
+and what is never used is left out. All of `gui` has pyqtgraph from this module: `from gui.lean import pyqtgraph`.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ __all__ = ["pyqtgraph"]
 
 _COPIED = ("QtCore", "QtGui", "QtWidgets")
 _UNUSED = "cuda.bindings"  # for videos that lie on a GPU
+_OPENGL = "pyqtgraph.Qt.OpenGLHelpers"
 
 
 @contextmanager
@@ -51,5 +52,23 @@ def _missing(name: str) -> Iterator[None]:
         del sys.modules[name]
 
 
-with _names_on_demand(), _missing(_UNUSED):
+class _NoWidget:
+    """Stands for what draws with OpenGL. There is none: nothing asks for it."""
+
+
+@contextmanager
+def _without_opengl() -> Iterator[None]:
+    if "pyqtgraph" in sys.modules:
+        yield
+        return
+    helpers = ModuleType(_OPENGL)
+    vars(helpers)["GraphicsViewGLWidget"] = _NoWidget
+    sys.modules[_OPENGL] = helpers
+    try:
+        yield
+    finally:
+        del sys.modules[_OPENGL]
+
+
+with _names_on_demand(), _without_opengl(), _missing(_UNUSED):
     import pyqtgraph

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import re
 
-from markdown_it import MarkdownIt
-
 from gui.formulas import to_html
 from gui.theme import Theme
 
@@ -19,6 +17,8 @@ def rich_text(markdown: str, theme: Theme) -> str:
 
     Raw HTML in the text is shown as it was typed, and pictures are left out: a lesson carries words only.
     """
+    from markdown_it import MarkdownIt  # here, since its import takes time that start-up does not have
+
     formulas: list[str] = []
 
     def keep(formula: str, *, display: bool) -> str:
