@@ -1,13 +1,14 @@
-"""The only file that knows threads: the run's, a race's, and five that answer the window's questions."""
+"""The only file that knows threads: the run's, a race's, and six that answer the window's questions."""
 
 from __future__ import annotations
 
 import atexit
 import logging
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -21,7 +22,7 @@ from engine.config import Choice, RunConfig
 from engine.control import Change, RunControl, ScheduleChange
 from engine.datasets.library import Library
 from engine.errors import InputError
-from engine.events import Event, Failed, Finished, Preparing
+from engine.events import CheckpointSaved, Event, Failed, Finished, Preparing, StepFinished
 from engine.files import write_atomically
 from engine.lessons.lesson import Lesson, save_lesson, stage_of
 from engine.preload import import_torch, share_cores, use_one_thread
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from engine.inspection.microscope import Specimen
     from engine.live import LiveNetwork
     from engine.rewind.moments import Moment
+    from engine.rewind.reopened import Reopened
     from engine.snapshots import FilterImages
     from engine.tuning import Tuner
 
@@ -49,9 +51,17 @@ T = TypeVar("T")
 _TOOL = "tool: "  # begins the kinds of `compute`
 FRAME = 48  # ms between two looks into the channel
 CHECKPOINT_EVERY = 30.0  # s of training: what a run loses at most that ends with the program
+KEEP_EVERY = (
+    60.0  # s between two writings of the snapshots, with a checkpoint: from there on such a run is trained again
+)
 BEST_FROM = (
     100  # steps an epoch has at least for its weights to be kept where they are the best: shorter ones cost more
 )
+
+
+TELL_EVERY = 0.1  # s between two words on how far it is to a step
+_READING = "The steps that were kept of this run are being read."
+_UNKEPT = "The steps of this run could not be kept to go back along it later"
 
 
 class Cancelled(Exception):  # noqa: N818  # not an error
@@ -221,9 +231,11 @@ class _RunThread(QThread):
         checkpoints: Path | None,
         provenance: Provenance,
         snapshots: Snapshots,
+        keep: Callable[[Path, Snapshots], None],
     ) -> None:
         super().__init__(parent)
         self._snapshots = snapshots
+        self._keep = keep
         self._checkpoints = checkpoints
         self._config = config
         self._control = control
@@ -233,6 +245,8 @@ class _RunThread(QThread):
 
     def run(self) -> None:
         step, told = 0, False
+        kept_at = time.monotonic()
+        worth_keeping = self._provenance.parent is not None  # a branch's beginning is nowhere else
         last: Event | None = None  # told once the record is closed: then the next run can begin
         self._kept.ready.wait()
         with self._recorder() as recorder:
@@ -247,12 +261,19 @@ class _RunThread(QThread):
                     else:
                         self._channel.put(event)
                     step = getattr(event, "step", step)
+                    if isinstance(event, CheckpointSaved) and event.kind == "latest":
+                        worth_keeping = time.monotonic() - kept_at >= KEEP_EVERY
+                    elif worth_keeping and isinstance(event, StepFinished) and recorder.folder is not None:
+                        worth_keeping, kept_at = False, time.monotonic()
+                        self._keep(recorder.folder, self._snapshots)
                     if recorder.problem is not None and not told:
                         told = True
                         self.unrecorded.emit(recorder.problem)
             except Exception as error:  # a defect must not lose the run: it ends with what it has, and says why
                 last = Failed("error", f"The run ended after step {step}: {error}", step)
                 recorder.put(last)
+        if recorder.folder is not None:
+            self._keep(recorder.folder, self._snapshots)
         if last is not None:
             self._channel.put(last)
         if recorder.problem is not None and not told:
@@ -265,6 +286,12 @@ class _RunThread(QThread):
         plan = None if self._checkpoints is None else pick_up(self._config, self._checkpoints)
         if plan is not None and plan.note:
             self._channel.put(Preparing(plan.note))
+        origin = self._provenance
+        if origin.run is not None and origin.checkpoint is not None:
+            from engine.rewind.history import kept_before
+
+            with suppress(InputError):  # it can then be gone back along from here on alone
+                self._snapshots.take_over(*kept_before(self._kept.store(), origin.run, origin.checkpoint))
         yield from train(
             plan.config if plan else self._config,
             self._control,
@@ -338,6 +365,9 @@ class Bridge(QObject):
         network_changed: another network answers from now on: its filter layers, a tuple of FilterLayer.
         predicted: (sample, probabilities): what the network received, uint8 (C, H, W), and its answer, float32.
         rewound: the step whose network answers now, an int, or None for the latest.
+        rewind_progressed: what is done on the way to a step, and its share (float or None).
+        reopened: one can go back along the run of the history that is shown, or `past_problem` says why not. The step
+            whose weights answer from now on, an int, where there were none before; else None.
         filters_read: (FilterImages now, FilterImages before the first step).
         sample_picked: a picture of the test set, uint8 (H, W) or (H, W, 3).
         saved: a sentence that says what was saved, or why it was not.
@@ -359,6 +389,8 @@ class Bridge(QObject):
     predicted = Signal(object)
     filters_read = Signal(object)
     rewound = Signal(object)
+    rewind_progressed = Signal(str, object)
+    reopened = Signal(object)
     sample_picked = Signal(object)
     saved = Signal(str)
     problem = Signal(str)
@@ -381,6 +413,9 @@ class Bridge(QObject):
         self._announced: LiveNetwork | None = None
         self._snapshots: Snapshots | None = None
         self._moment: Moment | None = None
+        self._newest: int | None = None
+        self._past_problem = ""
+        self._unkept: set[tuple[Path, str]] = set()  # runs whose steps could not be kept, and why: it is told once
         # Threads belong to the application: should the window be destroyed first, they still end in good order.
         application = QCoreApplication.instance()
         assert application is not None, "a Bridge needs a QCoreApplication"
@@ -388,7 +423,8 @@ class Bridge(QObject):
         self._tools = _Answerer(application, replace=False)
         self._past = _Answerer(application, replace=False, thorough=True)
         self._rewinder = _Answerer(application, replace=False)
-        self._answerers = (self._quick, self._slow, self._tools, self._past, self._rewinder)
+        self._keeper = _Answerer(application, replace=False, thorough=True)
+        self._answerers = (self._quick, self._slow, self._tools, self._past, self._rewinder, self._keeper)
         self._threads: list[QThread] = [*self._answerers]
         for answerer in self._answerers:
             answerer.answered.connect(self._on_answered)
@@ -447,6 +483,7 @@ class Bridge(QObject):
             checkpoints=checkpoints,
             provenance=provenance or Provenance(),
             snapshots=self._snapshots,
+            keep=self._keep_snapshots,
         )
         self._run.recorded.connect(self.recorded)
         self._run.unrecorded.connect(self.problem)
@@ -535,7 +572,7 @@ class Bridge(QObject):
         if self._warming:
             return
         self._warming = True
-        kept, quick, tools = self._kept, self._quick, self._tools
+        kept, quick, tools, keeper = self._kept, self._quick, self._tools, self._keeper
 
         def work(asked: _Asked) -> object:  # noqa: ARG001
             share_cores()
@@ -543,6 +580,7 @@ class Bridge(QObject):
             use_one_thread()
             quick.ask(_Question("thread", 0, lambda _asked: use_one_thread()))
             tools.ask(_Question("thread", 0, lambda _asked: use_one_thread()))
+            keeper.ask(_Question("thread", 0, lambda _asked: use_one_thread()))
             quick.ask(_Question("ready", 0, lambda _asked: kept.ready.set()))
             return None
 
@@ -747,27 +785,94 @@ class Bridge(QObject):
         """The history; to be called within a job of `compute`. Raises StoreError."""
         return self._kept.store()
 
-    def show_run(self, config: RunConfig, live: LiveNetwork | None) -> None:
-        """Let the network of a run of the history answer; None: the untrained one of `config`. Not during a run."""
+    def show_run(
+        self, config: RunConfig, live: LiveNetwork | None, *, run: int | None = None, step: int | None = None
+    ) -> None:
+        """Let the network of a run of the history answer; None: the untrained one of `config`. Not during another run.
+
+        Args:
+            run: its number, to go back along it: what was kept is read, then `reopened` says so; None: nobody will.
+            step: after which the weights of `live` were.
+        """
         if self._run is None:
             self._forget_past()
+            self._newest = step
             speed = self._control.speed
             self._control = RunControl()
             self._control.set_speed(speed)
-            self._control.live = live
-            self._config = config if live is not None else None
-            self._slow.cancel("network")
-            self._numbers["network"] = self._numbers.get("network", 0) + 1  # what is on its way is too late
-            self._announce(live)
+            self._take_weights(config, live)
             if live is None:
                 self.prepare_network(config)
+            if run is not None:
+                self._reopen(config, run, live)
+
+    def _take_weights(self, config: RunConfig, live: LiveNetwork | None) -> None:
+        """Let these be the newest of the run that is shown."""
+        self._control.live = live
+        self._config = config if live is not None else None
+        self._slow.cancel("network")
+        self._numbers["network"] = self._numbers.get("network", 0) + 1  # what is on its way is too late
+        self._announce(live)
+
+    def _reopen(self, config: RunConfig, run: int, live: LiveNetwork | None) -> None:
+        self._past_problem = _READING
+        outlives = self._kept
+
+        def work(asked: _Asked) -> object:
+            from engine.rewind.history import reopen
+            from engine.rewind.moments import moment_at
+
+            outlives.ready.wait()
+            asked.check()
+            past = reopen(outlives.store(), run, library=outlives.library, live=live)
+            kept = past.snapshots if live is None else []
+            return config, past, moment_at(past, kept[-1].checkpoint.step) if kept else None
+
+        self._ask(self._keeper, "reopen", work)
+
+    def _on_reopened(self, answer: tuple[RunConfig, Reopened, Moment | None]) -> None:
+        config, past, newest = answer
+        self._snapshots, self._past_problem = past, ""
+        if past.note:
+            self.problem.emit(past.note)
+        if newest is not None:
+            self._newest = newest.step
+            self._take_weights(config, newest.live)
+        self.reopened.emit(None if newest is None else newest.step)
+
+    def _keep_snapshots(self, folder: Path, snapshots: Snapshots) -> None:
+        """Write what is kept of a run so far to its folder, though the program may end; from any thread."""
+
+        def work(asked: _Asked) -> object:  # noqa: ARG001
+            from engine.rewind.kept_file import write_snapshots
+
+            try:
+                write_snapshots(folder, snapshots.snapshots)
+            except (OSError, TypeError) as error:
+                reason = getattr(error, "strerror", None) or str(error)
+                if (folder, reason) not in self._unkept:
+                    self._unkept.add((folder, reason))
+                    self.problem.emit(f"{_UNKEPT}: {reason}. All else of the run is kept.")
+            return None
+
+        self._keeper.ask(_Question(f"keep {folder.name}", 0, work))
 
     # Back along the run.
 
     @property
     def snapshots(self) -> Snapshots | None:
-        """Of the last run, the one under way included."""
+        """Of the last run, the one under way included, or of the run of the history that is shown, once it is read."""
         return self._snapshots
+
+    @property
+    def past_problem(self) -> str:
+        """Why there are no snapshots of the run of the history that is shown, a sentence; else empty."""
+        return self._past_problem
+
+    @property
+    def newest_step(self) -> int | None:
+        """After which step the newest weights of a run of the history were; None where that was its last."""
+        return self._newest
 
     @property
     def rewound_to(self) -> int | None:
@@ -793,7 +898,8 @@ class Bridge(QObject):
             def wanted() -> bool:
                 return not asked.cancelled and self._numbers["rewind"] == number
 
-            moment = moment_at(snapshots, step, exact=exact, wanted=wanted)
+            report = _Telling(asked.report, step)
+            moment = moment_at(snapshots, step, exact=exact, wanted=wanted, report=report, say=asked.report)
             if moment is None:
                 raise Cancelled
             return snapshots, moment
@@ -812,8 +918,11 @@ class Bridge(QObject):
             from engine.rewind.branch import branch
             from engine.rewind.moments import checkpoint_at
 
+            def wanted() -> bool:
+                return not asked.cancelled and self._run is None and self._snapshots is snapshots
+
             try:
-                checkpoint = checkpoint_at(snapshots, step, wanted=lambda: not asked.cancelled)
+                checkpoint = checkpoint_at(snapshots, step, wanted=wanted)
                 if checkpoint is None:
                     raise Cancelled
                 made = branch(checkpoint, config, parent=snapshots.run)
@@ -856,8 +965,10 @@ class Bridge(QObject):
         self._ask(self._slow, "film", work)
 
     def _forget_past(self) -> None:
-        """Another run is about to begin."""
-        self._snapshots = None
+        """Another run is about to begin, or to be shown."""
+        self._snapshots = self._newest = None
+        self._past_problem = ""
+        self._numbers["reopen"] = self._numbers.get("reopen", 0) + 1  # what is on its way is too late
         self._forget_moment()
 
     def _forget_moment(self) -> None:
@@ -928,7 +1039,8 @@ class Bridge(QObject):
 
     def _end_answerers(self) -> None:
         for answerer in self._answerers:
-            answerer.end()
+            if answerer is not self._keeper or self._run is None:  # the run's last wish comes with its end
+                answerer.end()
 
     @property
     def busy(self) -> bool:
@@ -949,6 +1061,9 @@ class Bridge(QObject):
         self._stop_race()
         self._kept.ready.set()
         self._end_answerers()
+        if self._run is not None:
+            self._run.wait()
+            self._keeper.end()
         for thread in tuple(self._threads):
             thread.wait()
         self._kept.close()
@@ -1004,6 +1119,8 @@ class Bridge(QObject):
                     self._forget_moment()
                     self._untrained = self._announced = answer
                     self.network_changed.emit(answer)
+            case "reopen":
+                self._on_reopened(answer)
             case "prediction":
                 self.predicted.emit(answer)
             case "filters":
@@ -1022,6 +1139,9 @@ class Bridge(QObject):
                 self.preview_failed.emit(known)
             case "description":
                 self.description_failed.emit(known)
+            case "reopen" if isinstance(error, InputError):
+                self._past_problem = error.sentence
+                self.reopened.emit(None)
             case "rewind" if isinstance(error, InputError):
                 self.rewound.emit(self.rewound_to)
                 self.problem.emit(error.sentence)
@@ -1032,6 +1152,8 @@ class Bridge(QObject):
     def _on_progressed(self, kind: str, number: int, what: str, done: object) -> None:
         if kind == "preview" and number == self._numbers.get(kind):
             self.preview_progressed.emit(what, done)
+        elif kind == "rewind" and number == self._numbers.get(kind):
+            self.rewind_progressed.emit(what, done)
 
     def _on_examined(self, deliver: Callable[[], None]) -> None:
         if not self._shutting_down:
@@ -1045,6 +1167,8 @@ class Bridge(QObject):
         if run is not None:
             self._threads.remove(run)
             run.deleteLater()
+        if self._shutting_down:
+            self._keeper.end()
         self.run_ended.emit()
         self._check_shut_down()
 
@@ -1060,6 +1184,29 @@ class Bridge(QObject):
             atexit.unregister(self._wait)
             self._kept.close()
             self.shut_down.emit()
+
+
+class _Telling:
+    """Says how far it is to `last`, told each step on the way; seldom enough for a window.
+
+    Args:
+        report: takes what is done and its share in 0 … 1.
+    """
+
+    def __init__(self, report: Callable[[str, float | None], None], last: int) -> None:
+        self._report = report
+        self._last = last
+        self._first: int | None = None
+        self._told = 0.0
+
+    def __call__(self, step: int) -> None:
+        if self._first is None:
+            self._first = step - 1
+        now = time.monotonic()
+        if now - self._told >= TELL_EVERY:
+            self._told = now
+            share = (step - self._first) / max(self._last - self._first, 1)
+            self._report("Training up to this step again", share)
 
 
 def _deliver(found: Future[Specimen], done: Callable[[Specimen], None], failed: Callable[[str], None]) -> None:

@@ -109,6 +109,7 @@ class History(QObject):
         self.panel.edited.connect(self._edit)
         bridge.recorded.connect(self._on_recorded)
         bridge.run_ended.connect(self._on_run_ended)
+        bridge.reopened.connect(self._on_reopened)
 
     def set_tools(self, tools: ToolDocks) -> None:
         """Where runs are compared."""
@@ -231,16 +232,25 @@ class History(QObject):
         if self._refuses("opening another"):
             return
         self.offer.clear()
-        self._take_over(past)
+        self._take_over(past, run=past.summary.id)
         self.shown.emit(past.summary.lesson)
         self._say(_sentence(past))
 
-    def _take_over(self, past: PastRun) -> None:
+    def _take_over(self, past: PastRun, *, run: int | None = None) -> None:
         step = None if past.checkpoint is None else past.checkpoint.step
         self.weights_step = step if step != past.state.step else None
         self._state.take_over(past.state)
-        self._bridge.show_run(past.config, past.live)
+        self._bridge.show_run(past.config, past.live, run=run, step=self.weights_step)
         self._setup.set_config(past.config)
+
+    def _on_reopened(self, step: int | None) -> None:
+        """One can go back along the run that is shown; `step`: of the weights, where there were none before."""
+        if step is not None:
+            self.weights_step = step if step != self._state.step else None
+            if step:
+                self._say(f"The weights are those after step {count(step)}, the last that was kept.")
+        elif self._bridge.past_problem:
+            self._say(self._bridge.past_problem)
 
     def _refuses(self, what: str) -> bool:
         if self._bridge.running:
@@ -306,7 +316,7 @@ def read_run(store: RunStore, run: int) -> PastRun:
     checkpoint = live = None
     with suppress(InputError):  # a damaged checkpoint must not keep the curves from being seen
         checkpoint = _checkpoint(store, record, config)
-        live = None if checkpoint is None else _network(checkpoint)
+        live = None if checkpoint is None else _network(checkpoint, record.ending)
     state = state_of(record)
     _set_branch(state, record)
     if state.status in ("running", "paused"):  # it goes on elsewhere; here it is looked at
@@ -342,10 +352,14 @@ def _checkpoint(store: RunStore, record: RunRecord, config: RunConfig) -> Checkp
     return checkpoint
 
 
-def _network(checkpoint: Checkpoint) -> LiveNetwork:
+def _network(checkpoint: Checkpoint, ending: Finished | Failed | None = None) -> LiveNetwork:
+    """With the weights of the checkpoint, or with those that early stopping brought back after it."""
     from engine.live import untrained
 
-    return untrained(checkpoint.config).with_weights(checkpoint.weights)
+    weights = dict(checkpoint.weights)
+    if isinstance(ending, Finished) and ending.restored_epoch is not None and ending.step == checkpoint.step:
+        weights |= {name: checkpoint.tensors.get(f"best.{name}", weight) for name, weight in weights.items()}
+    return untrained(checkpoint.config).with_weights(weights)
 
 
 def _events_until(record: RunRecord, checkpoint: Checkpoint) -> Iterator[Event]:

@@ -22,7 +22,7 @@ from gui.views.rewind_bar import TEACHING, Past, RewindBar
 from gui.views.setup_panel import SetupPanel
 
 _UNDER_WAY = "Pause the run, or slow it down, to go back to one of its steps."
-_OF_HISTORY = "The steps of this run are no longer in memory: a run can be gone back along until another is shown."
+_NOTHING_KEPT = "Nothing was kept of the steps of this run."
 _STOP_FIRST = "The run is under way: stop it before another one goes on from one of its steps."
 _NO_FILTERS = "This network has no filters to film."
 
@@ -65,12 +65,14 @@ class Rewinding(QObject):
         self.bar.branch_wanted.connect(self._branch)
         self.bar.film_wanted.connect(self._save_film)
         bridge.rewound.connect(self._on_rewound)
+        bridge.rewind_progressed.connect(self.bar.set_progress)
+        bridge.reopened.connect(self.refresh)
 
     def set_theme(self, theme: Theme) -> None:
         self._theme = theme
         self.bar.set_theme(theme)
 
-    def refresh(self) -> None:
+    def refresh(self, *_: object) -> None:
         """The run has come further, or is in another state."""
         self._lineage.refresh()
         past = self._past()
@@ -83,19 +85,20 @@ class Rewinding(QObject):
         state, bridge = self._state, self._bridge
         snapshots = bridge.snapshots
         if snapshots is None:
-            why = TEACHING if state.status == "idle" else _OF_HISTORY
+            why = TEACHING if state.status == "idle" else bridge.past_problem or _NOTHING_KEPT
             return Past(refusal=why, branch_refusal=why, film_refusal=why)
         if bridge.running and state.status != "paused" and bridge.full_speed:
             # Nothing of it changes while the run goes on, so that nothing is drawn.
             return Past(refusal=_UNDER_WAY, branch_refusal=_STOP_FIRST, film_refusal=_UNDER_WAY)
         ticks = snapshots.ticks
         if not ticks:
-            why = snapshots.problem or TEACHING
+            why = snapshots.problem or (TEACHING if bridge.running else _NOTHING_KEPT)
             return Past(refusal=why, branch_refusal=why, film_refusal=why)
         filmable = len(ticks) > 1 and bool(self._filters.layer())
         return Past(
             ticks=ticks,
             last=max(ticks[-1].step, state.step),
+            newest=bridge.newest_step,
             total=state.total_steps,
             refusal="",
             branch_refusal=_STOP_FIRST if bridge.running else "",

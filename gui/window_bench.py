@@ -84,7 +84,10 @@ class WindowBench:
     def step(self) -> int | None:
         if self._bridge.rewound_to is not None:
             return self._bridge.rewound_to
-        return (self._weights_step() or self._state.step) if self._bridge.trained else None
+        if not self._bridge.trained:
+            return None
+        kept = self._weights_step()
+        return self._state.step if kept is None else kept
 
     def dataset(self, config: RunConfig) -> Dataset:
         return self._bridge.dataset(config.dataset)

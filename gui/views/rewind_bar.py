@@ -30,13 +30,15 @@ class Past:
 
     Attributes:
         ticks: the steps that are kept, ascending; the same object while nothing has changed.
-        last: the newest step. total: how many the run is to have.
+        last: the last step. total: how many the run is to have.
+        newest: the step of the weights that are there without going back, where that is not the last one.
         refusal, branch_refusal, film_refusal: why one cannot go back now, go on from a step, or save a film; else
             empty.
     """
 
     ticks: Sequence[Tick] = ()
     last: int = 0
+    newest: int | None = None
     total: int = 0
     refusal: str = TEACHING
     branch_refusal: str = TEACHING
@@ -63,6 +65,8 @@ class RewindBar(QFrame):
         self._asked: int | None = None  # None: the latest
         self._shown: int | None = None
         self._waits = False
+        self._doing = ""
+        self._done: float | None = None
         self._folder = Path.home()
         self._play = self._button("rewind_play", "Play the run as a film", self.toggle_film)
         self._slider = TimeSlider(theme)
@@ -147,6 +151,12 @@ class RewindBar(QFrame):
             self._frames.stop()
         self._tell()
 
+    def set_progress(self, what: str, done: float | None) -> None:
+        """What is done on the way to the step that is asked for, and its share in 0 … 1 where that is known."""
+        if self._waits:
+            self._doing, self._done = what, done
+            self._tell_where()
+
     def set_theme(self, theme: Theme) -> None:
         self._theme = theme
         self._slider.set_theme(theme)
@@ -164,9 +174,11 @@ class RewindBar(QFrame):
             return
         if step is not None:
             step = max(step, self._slider.minimum())
-            step = None if step >= past.last else step
+            step = min(step, past.last)
+            step = None if step == self._newest else step
         if step != self._asked or (step is None and self._shown is not None):
             self._asked, self._waits = step, True
+            self._doing, self._done = "", None
             self._tell()
             self.wanted.emit(step)
 
@@ -243,7 +255,11 @@ class RewindBar(QFrame):
 
     @property
     def _now(self) -> int:
-        return self._past.last if self._asked is None else self._asked
+        return self._newest if self._asked is None else self._asked
+
+    @property
+    def _newest(self) -> int:
+        return self._past.last if self._past.newest is None else self._past.newest
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
@@ -263,17 +279,29 @@ class RewindBar(QFrame):
         widest = self._step.fontMetrics().horizontalAdvance(count(max(past.total, past.last, 100))) + 24
         if self._step.width() != widest:
             self._step.setFixedWidth(widest)
-        of = f"of {count(max(past.total, past.last))} · "
-        self._where.setText(self._state(of) if past.ticks else "")
-        self._where.setMinimumWidth(self._where.fontMetrics().horizontalAdvance(f"{of}latest") if past.ticks else 0)
+        self._tell_where()
         self._enable()
         self._show_film()
 
+    def _tell_where(self) -> None:
+        past = self._past
+        of = f"of {count(max(past.total, past.last))} · "
+        width = self._where.fontMetrics().horizontalAdvance(f"{of}{self._latest_word}")
+        self._where.setText(self._state(of) if past.ticks else "")
+        self._where.setMinimumWidth(width if past.ticks else 0)
+        self._where.setToolTip(f"{self._doing} …" if self._waits and self._doing else "")
+
+    @property
+    def _latest_word(self) -> str:
+        return "latest" if self._newest == self._past.last else "last kept"
+
     def _state(self, of: str) -> str:
         if self._asked is None:
-            return f"{of}latest"
+            return f"{of}{self._latest_word}"
         if self._waits:  # a kept step is there at once: a word would only flicker
-            return f"{of}exact" if any(tick.step == self._asked for tick in self._past.ticks) else "training …"
+            if any(tick.step == self._asked for tick in self._past.ticks):
+                return f"{of}exact"
+            return "training …" if self._done is None else f"training {self._done:.0%}"
         return f"{of}exact" if self._shown == self._asked else f"shows step {count(self._shown or 0)}"
 
     def _enable(self) -> None:
@@ -290,7 +318,11 @@ class RewindBar(QFrame):
         self._latest.setEnabled(not past.refusal and self._asked is not None)
         self._latest.setToolTip(
             past.refusal
-            or ("Back to the latest step (Ctrl+Shift+End)." if self._asked is not None else "This is the latest step.")
+            or (
+                "Back to the latest weights (Ctrl+Shift+End)."
+                if self._asked is not None
+                else "This is the latest step."
+            )
         )
         self._branch.setEnabled(not past.branch_refusal)
         self._branch.setToolTip(

@@ -7,6 +7,7 @@ import random
 import shutil
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -220,7 +221,7 @@ class TestExact:
         assert "seed" in past.note
         (store.folder(other.id) / NAME).unlink()
         past = reopen(store, done.id)
-        past._record = store.run(other.id)  # noqa: SLF001
+        past._record = store.run(other.id)
         with pytest.raises(InputError, match=r"step 1 has the loss .* where the run had"):
             moment_at(past, 4)
         kept = moment_at(past, 0)
@@ -232,7 +233,7 @@ class TestChangesOfOldVersions:
     def test_a_schedule_without_its_settings_is_a_border(self, store: RunStore) -> None:
         done = do(store, small_config(), doings=CHANGES)
         thin(store, done, 0, 9, LAST)
-        with store._changing("a test") as db:  # noqa: SLF001  # as the first version kept it
+        with store._changing("a test") as db:  # as the first version kept it
             db.execute("UPDATE interventions SET params = ''")
         past = reopen(store, done.id)
         for step in (1, 2, 3, 9, 10, LAST):
@@ -366,7 +367,7 @@ class TestFile:
     def test_those_that_are_chosen_spread_evenly(self, store: RunStore) -> None:
         done = do(store, small_config(training__epochs=40))
         steps = [s.checkpoint.step for s in choose(done.snapshots.snapshots, most=17)]
-        gaps = [after - before for before, after in zip(steps, steps[1:], strict=False)]
+        gaps = [after - before for before, after in pairwise(steps)]
         assert max(gaps) <= 4 * PER_EPOCH
         plain = [replace(snapshot, marks=frozenset()) for snapshot in done.snapshots.snapshots[:129]]
         steps = [s.checkpoint.step for s in choose(plain, most=33)]
