@@ -18,7 +18,7 @@ from engine.archive_source import MOST_BYTES, Source, opened, refused
 from engine.config import RunConfig, config_from_json
 from engine.errors import InputError
 from engine.event_lines import event_of
-from engine.events import Event, Failed, Finished, Intervened, Started
+from engine.events import Event, Failed, Finished, Intervened, Started, StepFinished
 from engine.export import EVENTS_FILE, FORMAT, FORMAT_VERSION, MANIFEST_FILE, SCRIPT_FILE
 from engine.inspection.private_random import PrivateRandom, random_state
 from engine.losses import LOSSES
@@ -29,6 +29,8 @@ from engine.weight_hash import weight_hash
 _MOST_TEXT = 1 << 24  # bytes of a set-up, a script, a manifest
 _MOST_HEADER = 1 << 24  # bytes of safetensors beside the values
 _MOST_LINE = 1 << 20  # bytes of an event
+_MOST_NUMBER = 1 << 62  # of a step, an epoch and other counts
+_MOST_THREADS = 1024
 _CHUNK = 1 << 20  # bytes
 
 
@@ -43,6 +45,7 @@ class OpenedRun:
         script: the text that came with it, to be read. It is somebody's program: a script that is to be run is written
             anew from `config`. Empty where there is none.
         started, ending, interventions: from its events; None and empty where there are none.
+        step: after which the weights are, where that is not the run's end.
     """
 
     path: Path
@@ -53,6 +56,7 @@ class OpenedRun:
     started: Started | None = None
     ending: Finished | Failed | None = None
     interventions: tuple[Intervened, ...] = ()
+    step: int | None = None
     _most_bytes: int = field(default=MOST_BYTES, repr=False)
 
     def events(self) -> Iterator[Event]:
@@ -86,7 +90,7 @@ def open_archive(path: Path, *, most_bytes: int = MOST_BYTES) -> OpenedRun:
         for name in (CONFIG_FILE, WEIGHTS_FILE):
             if name not in source.sizes:
                 raise refused(f"{path.name} has no {name}")
-        claimed = _check_manifest(source)
+        claimed, step = _check_manifest(source)
         config = config_from_json(_text(source, CONFIG_FILE), source=CONFIG_FILE)
         weights = _weights(source, config)
         found = weight_hash(weights)
@@ -105,7 +109,7 @@ def open_archive(path: Path, *, most_bytes: int = MOST_BYTES) -> OpenedRun:
                     interventions.append(event)
         if started is not None:
             _check_started(started, config)
-    return OpenedRun(path, config, weights, found, script, started, ending, tuple(interventions), most_bytes)
+    return OpenedRun(path, config, weights, found, script, started, ending, tuple(interventions), step, most_bytes)
 
 
 def _read(source: Source, name: str, most: int) -> bytearray:
@@ -129,10 +133,13 @@ def _text(source: Source, name: str) -> str:
         raise refused(f"{name} is not text") from None
 
 
-def _check_manifest(source: Source) -> str:
-    """The hash that the manifest claims; empty without a manifest. Raises InputError where a file is another one."""
+def _check_manifest(source: Source) -> tuple[str, int | None]:
+    """The hash that the manifest claims, and the step of the weights; empty and None without a manifest.
+
+    Raises InputError where a file is another one.
+    """
     if MANIFEST_FILE not in source.sizes:
-        return ""
+        return "", None
     damaged = refused(f"{MANIFEST_FILE} makes no sense")
     try:
         manifest: Any = json.loads(_text(source, MANIFEST_FILE))
@@ -155,7 +162,13 @@ def _check_manifest(source: Source) -> str:
                     raise refused(f"{name} is not the file that {MANIFEST_FILE} speaks of")
             case _:
                 raise damaged
-    return weights
+    match manifest.get("step"):
+        case None:
+            return weights, None
+        case int(step) if 0 <= step <= _MOST_NUMBER:
+            return weights, int(step)
+        case _:
+            raise damaged
 
 
 def _sha256(source: Source, name: str) -> str:
@@ -178,6 +191,14 @@ def _untrained(config: RunConfig) -> nn.Module:
         cpu = torch.device("cpu")
         with PrivateRandom(cpu, random_state(cpu)):
             return entry.build(shape, outputs, config.network.params)
+
+
+def read_weights(folder: Path, config: RunConfig) -> dict[str, Tensor]:
+    """The weights in a folder's `weights.safetensors`, which fit `config`'s network. Raises InputError."""
+    with opened(folder, most_bytes=MOST_BYTES) as source:
+        if WEIGHTS_FILE not in source.sizes:
+            raise refused(f"{folder.name} has no {WEIGHTS_FILE}")
+        return _weights(source, config)
 
 
 def _weights(source: Source, config: RunConfig) -> dict[str, Tensor]:
@@ -205,14 +226,23 @@ def _events(source: Source, most_bytes: int) -> Iterator[Event]:
     if EVENTS_FILE not in source.sizes:
         return
     left = min(source.sizes[EVENTS_FILE], most_bytes)
+    step = 0
     with source.open(EVENTS_FILE) as file:
         number = 0
         while left > 0 and (line := file.readline(min(left, _MOST_LINE))):
             number, left = number + 1, left - len(line)
             try:
-                yield event_of(line.decode())
+                event = event_of(line.decode())
+                values = [getattr(event, name) for name in event.__dataclass_fields__]
+                if any(type(value) is int and not 0 <= value <= _MOST_NUMBER for value in values):
+                    raise ValueError
+                if isinstance(event, StepFinished):
+                    if event.step <= step:
+                        raise ValueError
+                    step = event.step
             except (ValueError, RecursionError, TypeError, AttributeError):
                 raise refused(f"line {number:,} of {EVENTS_FILE} is no event") from None
+            yield event
 
 
 def _check_started(started: Started, config: RunConfig) -> None:
@@ -220,3 +250,5 @@ def _check_started(started: Started, config: RunConfig) -> None:
     told = (started.network, started.dataset, started.batch_size, started.parameters)
     if told != (config.network.name, config.dataset.name, config.training.batch_size, learned):
         raise refused(f"the events in {EVENTS_FILE} are not those of {CONFIG_FILE}")
+    if not 1 <= started.threads <= _MOST_THREADS:
+        raise refused(f"the events in {EVENTS_FILE} speak of {started.threads:,} threads", f"1 to {_MOST_THREADS:,}")

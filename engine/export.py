@@ -2,7 +2,8 @@
 
 Such a folder holds `config.json`, from which the run can be repeated; `weights.safetensors`; `events.jsonl`, what the
 run told, an event a line; `script.py`, which repeats it without Learnscope; `README.txt`; and `manifest.json`, which
-says the size and the SHA-256 of each and the hash of all weights. `engine.archive.open_archive` reads it.
+says the size and the SHA-256 of each, the hash of all weights, and their step where that is not the run's last.
+`engine.archive.open_archive` reads it.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import io
 import json
 import tempfile
 import zipfile
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -27,7 +28,8 @@ from engine.events import Event, Failed, Finished, Intervened, Started, as_json
 from engine.files import write_atomically, write_pieces_atomically
 from engine.results import CONFIG_FILE, WEIGHTS_FILE
 from engine.rewind.snapshots import Recorded
-from engine.script import write_script
+from engine.script import Past, write_script
+from engine.script.verify import Verdict, Verifying, verify
 from engine.weight_hash import weight_hash
 
 EVENTS_FILE, SCRIPT_FILE, README_FILE, MANIFEST_FILE = "events.jsonl", "script.py", "README.txt", "manifest.json"
@@ -62,6 +64,8 @@ class RunExport:
         started, ending: its first event and its last; None where it did not come to it.
         interventions: what was changed during it; `Recorded` ones are exact.
         events: all that it told, read once; may be empty.
+        step: after which the weights are, where that is not the run's end: of a run that was interrupted.
+        past: of a branch, what it goes on from.
     """
 
     config: RunConfig
@@ -70,18 +74,12 @@ class RunExport:
     ending: Finished | Failed | None = None
     interventions: Sequence[Intervened | Recorded] = ()
     events: Iterable[Event] = ()
+    step: int | None = None
+    past: Past | None = None
 
     def script(self) -> str:
         """The script that repeats it. Raises InputError where that cannot be written."""
-        started, ending = self.started, self.ending
-        if started is None:
-            raise InputError("script", "the run never began")
-        if started.resumed_from or started.parent_step is not None:
-            raise InputError("script", "the run goes on from another one, whose weights a script does not have")
-        if ending is None:
-            raise InputError("script", "the run has not ended")
-        # A failed run's weights are those of its last good step, as if it had been stopped there.
-        stopped = isinstance(ending, Failed) or ending.reason == "stopped"
+        started = self._begun()
         return write_script(
             self.config,
             self.interventions,
@@ -89,8 +87,47 @@ class RunExport:
             memory_format=started.memory_format,
             device=started.device,
             precision=started.precision,
-            stopped_after=ending.step if stopped else None,
+            stopped_after=self.stopped_after,
+            past=self.past,
         )
+
+    def verify(self) -> Generator[Verifying, None, Verdict]:
+        """Runs that script in a process of its own and compares: see `engine.script.verify`. Raises InputError."""
+        started = self._begun()
+        return verify(
+            self.config,
+            self.interventions,
+            weight_hash(self.weights),
+            threads=started.threads,
+            memory_format=started.memory_format,
+            device=started.device,
+            precision=started.precision,
+            stopped_after=self.stopped_after,
+            past=self.past,
+        )
+
+    @property
+    def stopped_after(self) -> int | None:
+        """The step after which its script ends, where the run did not come to its end by itself."""
+        if self.step is not None:
+            return self.step
+        # A failed run's weights are those of its last good step, as if it had been stopped there.
+        ending = self.ending
+        stopped = isinstance(ending, Failed) or (ending is not None and ending.reason == "stopped")
+        return ending.step if stopped and ending is not None else None
+
+    def _begun(self) -> Started:
+        """What it said as it began. Raises InputError where no script repeats it."""
+        started = self.started
+        if started is None:
+            raise InputError("script", "the run never began")
+        if started.parent_step is not None and self.past is None:
+            raise InputError("script", "the run branched off another one, which is not known here")
+        if started.resumed_from and self.past is None:
+            raise InputError("script", "the run goes on from a checkpoint of another one, which is not known here")
+        if self.ending is None and self.step is None:
+            raise InputError("script", "the run has not ended")
+        return started
 
 
 def write_folder(folder: Path, run: RunExport) -> None:
@@ -138,7 +175,13 @@ def _write(run: RunExport, write: Callable[[str, Pieces], None]) -> None:
 
         write(name, counted())
         known[name] = {"bytes": size, "sha256": digest.hexdigest()}
-    manifest = {"format": FORMAT, "version": FORMAT_VERSION, "weights": weight_hash(run.weights), "files": known}
+    manifest = {
+        "format": FORMAT,
+        "version": FORMAT_VERSION,
+        "weights": weight_hash(run.weights),
+        "step": run.step,
+        "files": known,
+    }
     write(MANIFEST_FILE, [json.dumps(manifest, indent=2).encode() + b"\n"])
 
 

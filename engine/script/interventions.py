@@ -18,19 +18,26 @@ def interventions_of(config: RunConfig, told: Iterable[Intervened | Recorded]) -
     """The same, checked, in the order of their steps.
 
     An `Intervened` event of an older version holds a number with six digits, and a schedule's name without its
-    settings: those are then the set-up's own where it has that schedule, else its defaults. A `Recorded` change is
-    exact.
+    settings, which may have been any. A `Recorded` change is exact.
 
-    Raises InputError for settings that cannot be changed in a run of `config`, and for values that are not accepted.
+    Raises InputError for those, for settings that cannot be changed in a run of `config`, and for values that are not
+    accepted.
     """
-    found = [_checked(config, item if isinstance(item, Recorded) else _parsed(config, item)) for item in told]
+    found = [_checked(config, item if isinstance(item, Recorded) else _parsed(item)) for item in told]
     return tuple(sorted(found, key=lambda item: item.step))
 
 
-def _parsed(config: RunConfig, event: Intervened) -> Recorded:
+def _parsed(event: Intervened) -> Recorded:
     if event.name == "schedule":
-        own = config.schedule.params if event.new == config.schedule.name else {}
-        return Recorded(event.step, ScheduleChange(event.new, event.params or own))
+        known = SCHEDULES[event.new]
+        if known.params and not event.params:
+            raise InputError(
+                "script",
+                f"the run changed its schedule to {known.label} after step {event.step:,}, and the history of an older "
+                "version does not say with which settings",
+                "a run without that change",
+            )
+        return Recorded(event.step, ScheduleChange(event.new, event.params))
     try:
         value = float(event.new)
     except ValueError:

@@ -142,8 +142,8 @@ def test_what_is_written_is_what_the_readme_says(folder: Path, archive: Path, ru
 @pytest.mark.parametrize(
     ("started", "ending", "why"),
     [
-        ({"resumed_from": 4}, True, "goes on from another one"),
-        ({"parent_step": 0}, True, "goes on from another one"),
+        ({"resumed_from": 4}, True, "goes on from a checkpoint of another one"),
+        ({"parent_step": 0}, True, "branched off another one"),
         ({}, False, "the run has not ended"),
         (None, True, "the run never began"),
     ],

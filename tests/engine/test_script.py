@@ -475,14 +475,24 @@ def test_initial_parameters_become_numbers_and_never_code(given: dict[str, objec
         write_script(config, threads=1, memory_format="contiguous")
 
 
-def test_the_event_of_an_intervention_is_as_good_as_its_record_where_its_text_says_all() -> None:
-    case = points({"schedule": "step"}, schedule__factor=0.7)
-    told = [Intervened(3, "learning_rate", "0.003", "0.01"), Intervened(4, "schedule", "cosine", "step")]
+def test_the_event_of_an_intervention_is_as_good_as_its_record() -> None:
+    case, settings = points({"schedule": "step"}, schedule__factor=0.7), {"every_epochs": 2, "factor": 0.7}
+    told = [
+        Intervened(3, "learning_rate", "0.003", "0.01"),
+        Intervened(4, "schedule", "cosine", "step", settings),
+        Intervened(5, "schedule", "step", "constant"),
+    ]
     recorded = [
         Recorded(3, Change("learning_rate", 0.01)),
-        Recorded(4, ScheduleChange("step", {"every_epochs": 1, "factor": 0.7})),
+        Recorded(4, ScheduleChange("step", settings)),
+        Recorded(5, ScheduleChange("constant", {})),
     ]
     assert write(case, *told) == write(case, *recorded)
+
+
+def test_a_schedule_whose_settings_are_not_known_is_refused() -> None:
+    with pytest.raises(InputError, match=r"changed its schedule to .* after step 4, and .* with which settings"):
+        write(points({"schedule": "step"}), Intervened(4, "schedule", "cosine", "step"))
 
 
 def test_other_devices_and_precisions_are_written_as_the_run_had_them() -> None:

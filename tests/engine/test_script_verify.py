@@ -143,7 +143,7 @@ def test_a_difference_is_explained(monkeypatch: pytest.MonkeyPatch) -> None:
     for interventions, device, reason in (
         ((), "CPU", "Another version of PyTorch"),
         ((), "CUDA · GPU", "graphics processor"),
-        ((Intervened(1, "learning_rate", "1", "2"),), "", "as they were told: numbers to six digits"),
+        ((Intervened(1, "learning_rate", "1", "2"),), "", "to six digits only"),
     ):
         checking = verify(toy_config(), interventions, HASH, threads=1, memory_format="contiguous", device=device)
         verdict, _ = outcome(checking)
