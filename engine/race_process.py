@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import FrameType
 
-from engine.checkpoint_folder import CheckpointPolicy
+from engine.cli_checkpoints import recorded_policy
 from engine.config import RunConfig, config_from_json
 from engine.control import RunControl
 from engine.errors import InputError
@@ -20,7 +20,6 @@ from engine.events import CheckpointSaved, Event, StepFinished, as_json
 from engine.preload import share_cores
 
 FLUSH_EVERY = 0.1  # s at most that a step waits to be said
-CHECKPOINT_EVERY = 30.0  # s of training
 BAD_INPUT = 2  # exit status
 
 
@@ -51,11 +50,7 @@ def main(arguments: Sequence[str]) -> int:
 def _events(config: RunConfig, control: RunControl, folder: Path | None) -> Iterator[Event]:
     from engine.training import train
 
-    policy = None
-    if folder is not None:
-        policy = CheckpointPolicy(
-            folder=folder, every_seconds=CHECKPOINT_EVERY, every_epochs=0, copy_epochs=0, at_best=False
-        )
+    policy = None if folder is None else recorded_policy(config, folder)
     for event in train(config, control, checkpoints=policy):
         if not isinstance(event, CheckpointSaved):
             yield event

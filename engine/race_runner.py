@@ -16,11 +16,12 @@ from contextlib import AbstractContextManager, ExitStack, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from engine.cli_checkpoints import recorded_policy
 from engine.config import RunConfig
 from engine.control import RunControl
 from engine.datasets.library import Library
 from engine.event_lines import event_of
-from engine.events import Event, Failed, Finished, StepFinished
+from engine.events import CheckpointSaved, Event, Failed, Finished, StepFinished
 from engine.race import Entrant
 
 ASK_EVERY = 0.1  # s between two looks at whether the race is to end
@@ -68,7 +69,7 @@ def run_race(
             number of threads open get an equal share of the cores.
         control: takes the request to stop; in one process, all others as well.
         library: datasets loaded before, to be used again in one process.
-        record: keeps an entrant; events are put in the caller's thread. In one process no checkpoints are kept.
+        record: keeps an entrant; events are put in the caller's thread.
     """
     control = control or RunControl()
     record = record or (lambda _entrant: nullcontext(Kept(lambda _event: None)))
@@ -89,9 +90,11 @@ def _one_by_one(
         if control.stopping:
             return
         with record(entrant) as kept:
-            for event in train(entrant.config, control, library=library, tuner=tuner):
-                kept.put(event)
-                yield RaceEvent(number, event)
+            policy = None if kept.folder is None else recorded_policy(entrant.config, kept.folder)
+            for event in train(entrant.config, control, library=library, tuner=tuner, checkpoints=policy):
+                if not isinstance(event, CheckpointSaved):
+                    kept.put(event)
+                    yield RaceEvent(number, event)
 
 
 def _at_once(entrants: Sequence[Entrant], at_once: int, control: RunControl, record: Record) -> Iterator[RaceEvent]:

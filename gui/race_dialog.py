@@ -28,15 +28,17 @@ from engine.config import CATALOGS, PARTS, RunConfig, params_of
 from engine.errors import InputError
 from engine.optimizers import OPTIMIZERS
 from engine.race import MOST_RUNS, Axis, Entrant, Race, entries, seeds_axis, values_axis, written
+from engine.race_runner import cores as usable_cores
 from gui import numbers
+from gui.race_pace import FIELD_WIDTH, RacePace
 from gui.run_state import RunState
 from gui.segments import Segments
 from gui.spins import WholeSpin
 from gui.theme import PANEL_MARGIN, SPACING
 
 ABOUT = (
-    "Trains several runs from the set-up of this moment, one after the other. They differ in what you choose here and "
-    "in nothing else: with the same seed they all begin with the same weights."
+    "Trains several runs from the set-up of this moment. They differ in what you choose here and in nothing else: with "
+    "the same seed they all begin with the same weights."
 )
 AXES = {
     "optimizers": ("Optimizers", "The same network with several optimizers, each with settings of its own."),
@@ -47,19 +49,25 @@ COLUMNS = 2  # of optimizers
 FIRST = ("sgd", "adam")  # ticked at first beside the one that is set up
 SEEDS = 5
 NAMED = 6  # runs whose names are told; of more the first ones
-FIELD_WIDTH = 116  # px
 
 
 class RaceDialog(QDialog):
-    """Asks what the runs shall differ in; `start(entrants)` does the rest.
+    """Asks what the runs shall differ in, and how they shall train; `start(entrants, number at a time)` does the rest.
 
     Args:
         config: what is set up.
         state: the last run, from which the time is estimated where it was one of this network and dataset.
+        cores: that the program may use; None: as many as it may.
     """
 
     def __init__(
-        self, parent: QWidget, config: RunConfig, state: RunState, start: Callable[[list[Entrant]], None]
+        self,
+        parent: QWidget,
+        config: RunConfig,
+        state: RunState,
+        start: Callable[[list[Entrant], int], None],
+        *,
+        cores: int | None = None,
     ) -> None:
         super().__init__(parent)
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
@@ -83,6 +91,9 @@ class RaceDialog(QDialog):
             self._pages.addWidget(page)
         column.addWidget(self._pages, 1)
         column.addWidget(self._make_repeats())
+        self._pace = RacePace(config, state, cores=usable_cores() if cores is None else cores)
+        self._pace.changed.connect(self._follow)
+        column.addWidget(self._pace)
         self._summary = _label("", role="secondary")
         self._summary.setObjectName("race_summary")
         self._problem = _label("", role="error")
@@ -98,7 +109,7 @@ class RaceDialog(QDialog):
         self._buttons.accepted.connect(self._accept)
         self._buttons.rejected.connect(self.reject)
         column.addWidget(self._buttons)
-        self.resize(440, 460)
+        self.resize(440, 540)
         self._suggest()
         self._follow()
 
@@ -234,7 +245,10 @@ class RaceDialog(QDialog):
         self._values.style().unpolish(self._values)
         self._values.style().polish(self._values)
         self._begin.setEnabled(not problem)
-        self._begin.setToolTip(problem or "The runs begin one after the other; each stays in the history.")
+        self._pace.set_runs(len(self._entrants))
+        number = min(self._pace.at_once, len(self._entrants))
+        begin = f"{number} runs begin at once" if number > 1 else "The runs begin one after the other"
+        self._begin.setToolTip(problem or f"{begin}; each stays in the history.")
 
     def _said(self) -> str:
         labels = [entrant.label for entrant in self._entrants]
@@ -242,14 +256,14 @@ class RaceDialog(QDialog):
         time = "The time is known after a first run of this set-up."
         if self._per_sample is not None:
             seconds = sum(self._per_sample * samples_of(entrant.config) for entrant in self._entrants)
-            time = f"About {numbers.duration(seconds)} of training."
+            time = f"About {numbers.duration(seconds)} of training in all."
         return f"{len(labels)} runs: {names}.\n{time}"
 
     def _accept(self) -> None:
         if self._entrants:
             entrants = list(self._entrants)
             self.accept()
-            self._start(entrants)
+            self._start(entrants, self._pace.at_once)
 
 
 def samples_of(config: RunConfig) -> int:

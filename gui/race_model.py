@@ -6,10 +6,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from PySide6.QtCore import QAbstractTableModel, QModelIndex, QObject, QPersistentModelIndex, Qt
+from PySide6.QtGui import QPixmap
 
 from engine.race_results import RaceResult, Standing
 from gui import numbers
-from gui.run_colors import swatch
+from gui.run_colors import SWATCH, swatch
 from gui.theme import Theme
 
 Index = QModelIndex | QPersistentModelIndex
@@ -46,9 +47,7 @@ def state_of(result: RaceResult) -> str:
 
 
 def _steps(result: RaceResult) -> str:
-    if not result.total_steps:
-        return ""
-    return f"{numbers.count(result.step)} / {numbers.count(result.total_steps)}"
+    return numbers.count(result.step) if result.total_steps else ""
 
 
 def _test(result: RaceResult) -> str:
@@ -59,7 +58,7 @@ def _test(result: RaceResult) -> str:
 
 COLUMNS = (
     RaceColumn("Run", "In what it differs from the others.", lambda result: result.label, "", right=False),
-    RaceColumn("Steps", "Updates of the weights, of how many.", _steps, "00 000 / 00 000"),
+    RaceColumn("Steps", "Updates of the weights; the line shows their share of all.", _steps, "000 000"),
     RaceColumn(
         "Loss",
         "Of the last training batch.",
@@ -77,7 +76,7 @@ COLUMNS = (
     ),
     RaceColumn("State", "What it does, or how it ended.", state_of, "Stopped early", right=False),
 )
-STEPS, STATE = 1, len(COLUMNS) - 1
+STEPS, TIME, STATE = 1, 4, 5
 
 
 class RaceModel(QAbstractTableModel):
@@ -88,6 +87,8 @@ class RaceModel(QAbstractTableModel):
         self._theme = theme
         self._results: Sequence[RaceResult] = ()
         self._numbers: Sequence[int | None] = ()
+        self._blank = QPixmap(SWATCH)  # what has no colour yet stands in line with the others
+        self._blank.fill(Qt.GlobalColor.transparent)
 
     def set_race(self, results: Sequence[RaceResult]) -> None:
         """Show the runs of another race."""
@@ -131,17 +132,24 @@ class RaceModel(QAbstractTableModel):
             case ROLE.DisplayRole:
                 return column.text(result).replace("\n", " ")
             case ROLE.ToolTipRole:
-                return result.message or (result.label if index.column() == 0 else state_of(result))
+                return _tip(result, index.column())
             case ROLE.TextAlignmentRole:
                 return _side(column)
             case ROLE.DecorationRole if index.column() == 0:
                 run = self._numbers[index.row()] if index.row() < len(self._numbers) else None
-                return None if run is None else swatch(run, self._theme)
+                return self._blank if run is None else swatch(run, self._theme)
             case ROLE.ForegroundRole if index.column() == STATE and result.standing in ("failed", "waiting"):
                 return self._theme.color("error" if result.standing == "failed" else "secondary")
             case _ if role == PROGRESS_ROLE and result.total_steps:
                 return min(result.step / result.total_steps, 1.0)
         return None
+
+
+def _tip(result: RaceResult, column: int) -> str:
+    """What a cell cannot say in its width."""
+    if column == STEPS and result.total_steps:
+        return f"{numbers.count(result.step)} of {numbers.count(result.total_steps)} steps."
+    return result.message or (result.label if not column else state_of(result))
 
 
 def _side(column: RaceColumn) -> Qt.AlignmentFlag:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QRectF, Qt, Signal
-from PySide6.QtGui import QFontMetrics, QPainter
+from PySide6.QtGui import QFontMetrics, QPainter, QResizeEvent
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QFrame,
@@ -20,15 +20,17 @@ from PySide6.QtWidgets import (
 )
 
 from engine.race_run import RaceRun
-from gui.race_model import COLUMNS, PROGRESS_ROLE, STEPS, RaceModel
+from gui.race_model import COLUMNS, PROGRESS_ROLE, STATE, STEPS, TIME, RaceModel
 from gui.run_colors import SWATCH
 from gui.theme import PANEL_MARGIN, SPACING, Theme
 
 ROW_HEIGHT = 24  # px
 MOST_ROWS = 6  # without scrolling
-CELL = 20  # px of a cell beside its text
+CELL = 24  # px of a cell beside its text
+FRAME = 2  # px around the table
 LINE = 2  # px of the line that shows how far a run is
-NAME_WIDTH = 168  # px
+NAME_WIDTH = 168  # px at most
+STATE_WIDTH = 96  # px at least
 
 
 class RaceStrip(QFrame):
@@ -63,6 +65,7 @@ class RaceStrip(QFrame):
         column.addLayout(bar)
         column.addWidget(self._table)
         self._over = False
+        self._wanted = 0  # px for all columns
         self.set_theme(theme)
         self.setVisible(False)
 
@@ -92,7 +95,8 @@ class RaceStrip(QFrame):
         metrics = QFontMetrics(self.font())
         for place, column in enumerate(COLUMNS):
             text = max(metrics.horizontalAdvance(column.widest), metrics.horizontalAdvance(column.title))
-            header.resizeSection(place, text + CELL if column.widest else NAME_WIDTH)
+            header.resizeSection(place, text + CELL)
+        header.resizeSection(STATE, STATE_WIDTH)
         return table
 
     # What is shown
@@ -101,11 +105,31 @@ class RaceStrip(QFrame):
         """Follow this race, which is under way."""
         self._race, self._over = race, False
         self._model.set_race(race.results)
-        rows = min(len(race.entrants), MOST_ROWS)
-        header = self._table.horizontalHeader().sizeHint().height()
-        self._table.setFixedHeight(header + rows * ROW_HEIGHT + 2)
+        metrics = QFontMetrics(self.font())
+        name = max(metrics.horizontalAdvance(entrant.label) for entrant in race.entrants)
+        header = self._table.horizontalHeader()
+        header.resizeSection(0, min(name + SWATCH.width() + CELL, NAME_WIDTH))
+        self._table.setColumnHidden(TIME, False)
+        self._wanted = sum(header.sectionSize(place) for place in range(STATE)) + STATE_WIDTH
         self.refresh()
         self.setVisible(True)
+        self._fit()
+
+    def resizeEvent(self, event: QResizeEvent, /) -> None:
+        super().resizeEvent(event)
+        self._fit()
+
+    def _fit(self) -> None:
+        """As high as the rows, and the scroll bar below them where there is one."""
+        header, bar = self._table.horizontalHeader(), self._table.horizontalScrollBar()
+        rows = min(self._model.rowCount(), MOST_ROWS)
+        room = self.width() - 2 * PANEL_MARGIN - 2 * FRAME
+        if self._model.rowCount() > MOST_ROWS:
+            room -= self._table.verticalScrollBar().sizeHint().width()
+        self._table.setColumnHidden(TIME, room < self._wanted)  # it says least
+        fixed = sum(header.sectionSize(place) for place in range(STATE)) + STATE_WIDTH
+        below = bar.sizeHint().height() if fixed > room else 0
+        self._table.setFixedHeight(header.sizeHint().height() + rows * ROW_HEIGHT + 2 * FRAME + below)
 
     def refresh(self) -> None:
         """Read how the runs stand."""

@@ -29,14 +29,24 @@ def started() -> list[list[Entrant]]:
 
 
 @pytest.fixture
-def open_dialog(qtbot: QtBot, started: list[list[Entrant]]) -> Open:
+def paces() -> list[int]:
+    """How many runs at a time the dialogs wanted."""
+    return []
+
+
+@pytest.fixture
+def open_dialog(qtbot: QtBot, started: list[list[Entrant]], paces: list[int]) -> Open:
     """Opens a dialog for a set-up after a run."""
     window = QWidget()
     qtbot.addWidget(window)
     window.show()
 
-    def open_one(config: RunConfig | None = None, state: RunState | None = None) -> RaceDialog:
-        dialog = RaceDialog(window, config or make_config(PICKS), state or RunState(), started.append)
+    def begin(entrants: list[Entrant], at_once: int) -> None:
+        started.append(entrants)
+        paces.append(at_once)
+
+    def open_one(config: RunConfig | None = None, state: RunState | None = None, cores: int = 4) -> RaceDialog:
+        dialog = RaceDialog(window, config or make_config(PICKS), state or RunState(), begin, cores=cores)
         dialog.open()
         qtbot.waitUntil(dialog.isVisible)
         return dialog
@@ -188,3 +198,52 @@ def test_every_setting_can_be_raced_and_what_is_suggested_can_be_typed(open_dial
         assert line.accessibleName()
         for value in suggestions(part, param, param.default):
             assert param.check(value, part=part) == value
+
+
+# How they train
+
+
+def test_runs_train_one_after_the_other_unless_it_is_asked_otherwise(
+    open_dialog: Open, started: list[list[Entrant]], paces: list[int]
+) -> None:
+    dialog = open_dialog()
+    tick(dialog, "sgd", "adam", "muon")
+    assert not spin(dialog, "race_at_once").isVisible()
+    assert text(dialog, "race_room") == ""
+    press(dialog, "race_start")
+    dialog = open_dialog()
+    tick(dialog, "sgd", "adam", "muon")
+    press(dialog, "race_pace_at_once")
+    assert spin(dialog, "race_at_once").value() == 4
+    spin(dialog, "race_at_once").setValue(2)
+    assert "4 cores: each of 2 runs at a time gets 2 threads" in text(dialog, "race_room")
+    spin(dialog, "race_at_once").setValue(4)
+    assert "each of 3 runs at a time gets 1 thread" in text(dialog, "race_room"), "there are no more"
+    spin(dialog, "race_at_once").setValue(2)
+    press(dialog, "race_start")
+    assert paces == [1, 2]
+    assert len(started[1]) == 3
+
+
+@pytest.mark.parametrize(("threads", "cores", "number"), [(0, 8, 4), (1, 8, 8), (4, 8, 2), (8, 8, 2), (3, 16, 5)])
+def test_as_many_are_suggested_as_the_cores_have_room_for(
+    open_dialog: Open, threads: int, cores: int, number: int
+) -> None:
+    config = make_config(PICKS, {"training.threads": threads})
+    state = last_run(config, seconds=1.0)
+    state.threads = 2
+    dialog = open_dialog(config, state, cores=cores)
+    spin(dialog, "race_seeds").setValue(16)
+    press(dialog, "race_axis_seeds")
+    press(dialog, "race_pace_at_once")
+    assert spin(dialog, "race_at_once").value() == number
+    assert spin(dialog, "race_at_once").maximum() == cores
+    assert ("slow each other down" in text(dialog, "race_room")) is (threads * number > cores)
+
+
+def test_one_core_has_no_room_and_the_button_says_so(open_dialog: Open) -> None:
+    dialog = open_dialog(cores=1)
+    together = dialog.findChild(QPushButton, "race_pace_at_once")
+    assert isinstance(together, QPushButton)
+    assert not together.isEnabled()
+    assert "one processor core" in together.toolTip()
