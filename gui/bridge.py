@@ -1,4 +1,4 @@
-"""The only file that knows threads: the run's, a race's, and six that answer the window's questions."""
+"""The only file that knows threads: the run's, a race's, and seven that answer the window's questions."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from concurrent.futures import Future
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import numpy as np
 from PySide6.QtCore import QCoreApplication, QObject, Qt, QThread, QTimer, Signal
@@ -49,6 +49,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _TOOL = "tool: "  # begins the kinds of `compute`
+_TAKE = f"{_TOOL}take"
 FRAME = 48  # ms between two looks into the channel
 CHECKPOINT_EVERY = 30.0  # s of training: what a run loses at most that ends with the program
 KEEP_EVERY = (
@@ -424,7 +425,17 @@ class Bridge(QObject):
         self._past = _Answerer(application, replace=False, thorough=True)
         self._rewinder = _Answerer(application, replace=False)
         self._keeper = _Answerer(application, replace=False, thorough=True)
-        self._answerers = (self._quick, self._slow, self._tools, self._past, self._rewinder, self._keeper)
+        self._taker = _Answerer(application, replace=False)
+        self._taking: Callable[[str, float | None], None] | None = None
+        self._answerers = (
+            self._quick,
+            self._slow,
+            self._tools,
+            self._past,
+            self._rewinder,
+            self._keeper,
+            self._taker,
+        )
         self._threads: list[QThread] = [*self._answerers]
         for answerer in self._answerers:
             answerer.answered.connect(self._on_answered)
@@ -780,6 +791,49 @@ class Bridge(QObject):
                 return partial(failed, error.sentence)
 
         self._ask(self._past, _TOOL + kind, work)
+
+    def take(
+        self,
+        job: Callable[[RunStore, Callable[[str, float | None], None]], T],
+        done: Callable[[T], None],
+        failed: Callable[[str], None],
+        progressed: Callable[[str, float | None], None],
+    ) -> None:
+        """Let a run be taken away or in: call `job` with the history on a thread of its own, which may take long.
+
+        Args:
+            job: told by its second argument, which it has to call every now and then, to end where nobody waits for it
+                any more; what it is called with goes to `progressed`: what is done, and its share or None.
+            done, failed: get its answer, or a sentence. Neither is called after `cancel_taking`.
+        """
+        kept = self._kept
+        self._taking = progressed
+
+        def work(asked: _Asked) -> object:
+            kept.ready.wait()
+
+            def report(what: str, share: float | None) -> None:
+                asked.check()
+                asked.report(what, share)
+
+            asked.check()
+            try:
+                return partial(done, job(kept.store(), report))
+            except InputError as error:
+                return partial(failed, error.sentence)
+            except Cancelled:
+                raise
+            except Exception as error:  # whatever it is, somebody waits for it
+                logging.getLogger(__name__).exception("a run could not be taken away or in")
+                return partial(failed, f"Something went wrong: {error}")
+
+        self._ask(self._taker, _TAKE, work)
+
+    def cancel_taking(self) -> None:
+        """Nobody waits for the last `take` any more."""
+        self._taking = None
+        self._delivered[_TAKE] = self._numbers.get(_TAKE, 0)  # what is on its way is too late
+        self._taker.cancel(_TAKE)
 
     def store(self) -> RunStore:
         """The history; to be called within a job of `compute`. Raises StoreError."""
@@ -1154,6 +1208,8 @@ class Bridge(QObject):
             self.preview_progressed.emit(what, done)
         elif kind == "rewind" and number == self._numbers.get(kind):
             self.rewind_progressed.emit(what, done)
+        elif kind == _TAKE and number == self._numbers.get(kind) and self._taking is not None:
+            self._taking(what, cast("float | None", done))
 
     def _on_examined(self, deliver: Callable[[], None]) -> None:
         if not self._shutting_down:
