@@ -85,12 +85,19 @@ def differences(configs: Mapping[int, RunConfig]) -> list[Difference]:
     return found
 
 
-def seed_groups(configs: Mapping[int, RunConfig]) -> list[tuple[int, ...]]:
-    """The runs' numbers in groups that differ in nothing but the seed; a run without a like is a group of its own."""
-    groups: dict[str, list[int]] = {}
+def seed_groups(
+    configs: Mapping[int, RunConfig], origins: Mapping[int, tuple[int, int]] | None = None
+) -> list[tuple[int, ...]]:
+    """The runs' numbers in groups that differ in nothing but the seed; a run without a like is a group of its own.
+
+    Args:
+        origins: of branches the run and the step that they go on from: it must be the same in a group.
+    """
+    groups: dict[tuple[str, tuple[int, int] | None], list[int]] = {}
     for run, config in configs.items():
         alike = config.model_copy(update={"training": config.training.model_copy(update={"seed": 0})})
-        groups.setdefault(alike.model_dump_json(), []).append(run)
+        origin = (origins or {}).get(run)
+        groups.setdefault((alike.model_dump_json(), origin), []).append(run)
     return [tuple(group) for group in groups.values()]
 
 

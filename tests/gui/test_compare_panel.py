@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QImage
-from PySide6.QtWidgets import QLabel, QPushButton, QTableWidget, QToolButton
+from PySide6.QtWidgets import QComboBox, QLabel, QPushButton, QTableWidget, QToolButton
 from pytestqt.qtbot import QtBot
 
 from engine.errors import InputError
@@ -37,7 +37,8 @@ def record(store: RunStore, *, rate: float, seed: int, fall: float, steps: int =
         )
         recorder.put(Evaluated(0, 1.0, 0.5, None, None, 0.0))
         for step in range(1, steps + 1):
-            recorder.put(StepFinished(step, 1 + (step - 1) // per_epoch, 1 - fall * step, rate, step / 10))
+            measured = fall * step if step % 10 == 0 else None
+            recorder.put(StepFinished(step, 1 + (step - 1) // per_epoch, 1 - fall * step, rate, step / 10, measured))
             if step % per_epoch == 0:
                 accuracy = fall * step / 2
                 recorder.put(
@@ -88,6 +89,12 @@ def press(panel: ComparePanel, name: str) -> None:
     button.click()
 
 
+def axis_box(panel: ComparePanel) -> QComboBox:
+    box = panel.findChild(QComboBox, "compare_x")
+    assert isinstance(box, QComboBox)
+    return box
+
+
 def message(panel: ComparePanel) -> str:
     label = panel.findChild(QLabel, "compare_message")
     assert isinstance(label, QLabel)
@@ -133,9 +140,18 @@ def test_the_table_tells_figures_and_what_differs(panel: ComparePanel, store: Ru
     runs = [record(store, rate=0.1, seed=0, fall=0.01), record(store, rate=0.2, seed=0, fall=0.02)]
     panel.prepare({"runs": runs})
     headings, first, second = cells(panel)
-    assert headings == ["Run", "Best test accuracy", "Final test accuracy", "Steps", "Time", "Learning rate"]
-    assert first[1:] == ["50.00\u2009%", "20.00\u2009%", "40", "0:04", "0.1"]
-    assert second[2:] == ["40.00\u2009%", "40", "0:04", "0.2"]
+    assert headings == [
+        "Run",
+        "Training loss",
+        "Training accuracy",
+        "Best test accuracy",
+        "Final test accuracy",
+        "Steps",
+        "Time",
+        "Learning rate",
+    ]
+    assert first[3:] == ["50.00\u2009%", "20.00\u2009%", "40", "0:04", "0.1"]
+    assert second[4:] == ["40.00\u2009%", "40", "0:04", "0.2"]
 
 
 def test_runs_that_differ_in_the_seed_alone_become_a_mean_with_a_band(panel: ComparePanel, store: RunStore) -> None:
@@ -153,7 +169,7 @@ def test_runs_that_differ_in_the_seed_alone_become_a_mean_with_a_band(panel: Com
     assert band.high[-1] == pytest.approx(ends.mean() + ends.std(ddof=1))
     group = cells(panel)[1]
     assert group[0].startswith("Mean of 3 seeds")
-    assert group[2] == "24.00 ± 4.00\u2009%"
+    assert group[4] == "24.00 ± 4.00\u2009%"
     assert group[-1] == "3 values"
 
 
@@ -184,7 +200,7 @@ def test_the_axis_counts_steps_epochs_or_seconds(panel: ComparePanel, store: Run
     panel.prepare({"runs": [record(store, rate=0.1, seed=0, fall=0.01)]})
     press(panel, "compare_source_test")
     for axis, expected in (("Epoch", [0, 1, 2]), ("Seconds", [0, 2, 4]), ("Step", [0, 20, 40])):
-        panel._axis.setCurrentText(axis)
+        axis_box(panel).setCurrentText(axis)
         assert plot(panel, "loss").traces[0].x.tolist() == expected
         assert plot(panel, "loss").x_range.high == expected[-1]
 
