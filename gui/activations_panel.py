@@ -284,6 +284,7 @@ class ActivationsPanel(QWidget):
     def _make_strips(self, layers: tuple[LayerActivations, ...], info: DatasetInfo) -> None:
         for strip in self._strips.values():
             self._rows.removeWidget(strip)
+            strip.hide()
             strip.deleteLater()
         self._strips = {}
         for layer in layers:

@@ -322,7 +322,8 @@ class ActivationStrip(Chart):
             inside = 0 <= index < len(self._layer.values) and position.y() >= area.top()
             return Place(0, 0, 0, index) if inside else None
         if self._mosaic is None:
-            return None
+            self._picture()
+        assert self._mosaic is not None
         density = self.devicePixelRatioF()
         return self._mosaic.locate(int(position.x() * density), int((position.y() - area.top()) * density))
 
@@ -369,7 +370,9 @@ class ActivationStrip(Chart):
             if self._bars:
                 last = len(self._layer.values) - 1
                 self._cursor = cursor._replace(column=min(max(cursor.column + right, 0), last))
-            elif self._mosaic is not None:
+            else:
+                self._picture()
+                assert self._mosaic is not None
                 self._cursor = self._mosaic.moved(cursor, right=right, down=down)
             self._under = None
             self._tell()

@@ -117,6 +117,10 @@ class ConfusionMatrix(Chart):
         painter.setFont(self.font())
         self._paint(painter, self._layout(size))
 
+    def box(self, cell: Cell) -> QRectF:
+        """Where a cell is."""
+        return _box(self._layout(), cell)
+
     def height_in(self, width: int, height: int) -> int:
         """The height that it fills of an area."""
         return self._layout(QSize(width, height)).height
