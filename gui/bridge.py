@@ -898,10 +898,11 @@ class Bridge(QObject):
         """Write what is kept of a run so far to its folder, though the program may end; from any thread."""
 
         def work(asked: _Asked) -> object:  # noqa: ARG001
-            from engine.rewind.kept_file import write_snapshots
+            from engine.rewind.kept_file import make_room, write_snapshots
 
             try:
-                write_snapshots(folder, snapshots.snapshots)
+                if write_snapshots(folder, snapshots.snapshots):
+                    make_room(folder.parent, newest=folder)
             except (OSError, TypeError) as error:
                 reason = getattr(error, "strerror", None) or str(error)
                 if (folder, reason) not in self._unkept:

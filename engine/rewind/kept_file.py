@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Literal
 
@@ -28,6 +29,7 @@ from engine.rewind.snapshots import Mark, Snapshot
 NAME = f"snapshots{SUFFIX}"
 BUDGET = 32 * 2**20  # bytes of a run's file
 MOST = 400  # snapshots in it
+MOST_OF_ALL = 4 * 2**30  # bytes of the files of all runs
 MOST_READ = 4 * BUDGET  # bytes of tensors: a larger file is not one of ours
 
 _ENTRY = 40  # bytes of the manifest for each name of a tensor, about
@@ -113,6 +115,30 @@ def write_snapshots(
     remove_temporaries(folder / NAME)
     write(folder / NAME, pieces)
     return sum(piece.nbytes for piece in pieces)
+
+
+def make_room(folders: Path, *, newest: Path, most: int = MOST_OF_ALL) -> None:
+    """Remove the snapshots of those runs that were kept longest ago, until all take no more than `most` bytes.
+
+    Such a run is trained again, from its checkpoints and its beginning, where one goes back along it.
+
+    Args:
+        folders: where the runs' folders are.
+        newest: the folder of the run whose snapshots stay in any case.
+    """
+    kept = []
+    with suppress(OSError):
+        for folder in folders.iterdir():
+            with suppress(OSError):  # it may have gone meanwhile, with its run
+                told = (folder / NAME).stat()
+                kept.append((folder == newest, told.st_mtime, told.st_size, folder / NAME))
+    size = sum(each[2] for each in kept)
+    for is_newest, _, taken, path in sorted(kept):
+        if size <= most or is_newest:
+            return
+        with suppress(OSError):
+            path.unlink()
+            size -= taken
 
 
 def read_snapshots(path: Path) -> list[Snapshot]:

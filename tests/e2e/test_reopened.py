@@ -13,8 +13,9 @@ from pytestqt.qtbot import QtBot
 
 from engine.checkpoint_folder import CheckpointPolicy
 from engine.config import RunConfig
+from engine.control import RunControl
 from engine.events import StepFinished
-from engine.rewind.kept_file import NAME, read_snapshots
+from engine.rewind.kept_file import NAME, read_snapshots, write_snapshots
 from engine.rewind.snapshots import Snapshots
 from engine.runs.run_record import Branch
 from engine.runs.store import RunStore
@@ -43,10 +44,7 @@ def open_run(window: MainWindow, qtbot: QtBot, run: int) -> None:
 def recorded(
     home: Path, config: RunConfig, *, until: int = 10**9, every: int = 0, keep: bool = False
 ) -> dict[int, np.ndarray]:
-    """A run of an older version, or of the terminal, as run 1: with checkpoints at most. Its weights after each step."""
-    from engine.control import RunControl
-    from engine.rewind.kept_file import write_snapshots
-
+    """Run 1, as an older version or the terminal made it, with checkpoints at most. Its weights after each step."""
     control, weights, snapshots = RunControl(), {}, Snapshots(share=2.0)
     with RunStore(home) as store, store.record(config) as recorder:
         assert recorder.folder is not None

@@ -24,7 +24,7 @@ from engine.live import untrained
 from engine.rewind.beginning import beginning
 from engine.rewind.branch import branch, branch_config
 from engine.rewind.history import checkpoint_of, kept_before, reopen
-from engine.rewind.kept_file import NAME, choose, read_snapshots, write_snapshots
+from engine.rewind.kept_file import NAME, choose, make_room, read_snapshots, write_snapshots
 from engine.rewind.moments import checkpoint_at, moment_at
 from engine.rewind.snapshots import Snapshots, Unknown
 from engine.runs.run_record import Branch
@@ -454,6 +454,36 @@ class TestFile:
         assert (store.folder(done.id) / NAME).exists()
         store.purge()
         assert not (store.folder(done.id) / NAME).exists()
+
+
+def test_of_all_runs_those_kept_longest_ago_make_room(store: RunStore) -> None:
+    runs = [do(store, small_config(training__epochs=1)).id for _ in range(4)]
+    files = [store.folder(run) / NAME for run in runs]
+    for age, file in enumerate(reversed(files)):
+        os.utime(file, (1000 - age, 1000 - age))
+    size = max(file.stat().st_size for file in files)
+    make_room(files[0].parent.parent, newest=files[1].parent, most=4 * size)
+    assert all(file.exists() for file in files)
+    make_room(files[0].parent.parent, newest=files[1].parent, most=2 * size)
+    assert [file.exists() for file in files] == [False, True, False, True]
+    make_room(files[0].parent.parent, newest=files[1].parent, most=1)
+    assert [file.exists() for file in files] == [False, True, False, False]
+    assert checkpoint_of(store, runs[0], 3) is not None
+
+
+def test_what_another_window_removes_meanwhile_is_gone_back_along_to_the_end(store: RunStore, tmp_path: Path) -> None:
+    done = do(store, small_config())
+    thin(store, done, 0, 9)
+    past = reopen(store, done.id)
+    with RunStore(tmp_path) as other:
+        other.delete(done.id)
+        other.purge()
+    for step in (4, 9, 12):
+        moment = moment_at(past, step)
+        assert moment is not None
+        assert same(moment.live.weights(), done.weights[step])
+    with pytest.raises(InputError):
+        reopen(store, done.id)
 
 
 def test_the_network_given_is_one_moment_of_many(store: RunStore) -> None:
