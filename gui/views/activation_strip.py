@@ -405,9 +405,9 @@ def tiles_size(count: int, *, width: int, aspect: float) -> tuple[int, int]:
         if math.ceil(count / columns) * high <= MOST_HEIGHT or tile <= SMALLEST_TILE:
             break
         tile -= 2
-    columns = min(columns, count)
-    across = columns * (tile * min(aspect, 1.0) + GAP + 2)
-    return min(width, math.ceil(across)), math.ceil(math.ceil(count / columns) * high)
+    rows = math.ceil(count / columns)
+    across = math.ceil(count / rows) * (tile * min(aspect, 1.0) + GAP + 2)
+    return min(width, math.ceil(across)), math.ceil(rows * high)
 
 
 def _limits(values: Floats, before: tuple[float, float] | None) -> tuple[float, float]:
