@@ -61,6 +61,7 @@ BEST_FROM = (
 
 
 TELL_EVERY = 0.1  # s between two words on how far it is to a step
+TRAINING_AGAIN = "Training up to this step again"
 _READING = "The steps that were kept of this run are being read."
 _UNKEPT = "The steps of this run could not be kept to go back along it later"
 
@@ -1263,7 +1264,7 @@ class _Telling:
         if now - self._told >= TELL_EVERY:
             self._told = now
             share = (step - self._first) / max(self._last - self._first, 1)
-            self._report("Training up to this step again", share)
+            self._report(TRAINING_AGAIN, share)
 
 
 def _deliver(found: Future[Specimen], done: Callable[[Specimen], None], failed: Callable[[str], None]) -> None:

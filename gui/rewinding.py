@@ -9,7 +9,7 @@ from PySide6.QtCore import QObject, Signal
 
 from engine.errors import InputError
 from engine.snapshots import FilterImages
-from gui.bridge import Bridge, Provenance
+from gui.bridge import TRAINING_AGAIN, Bridge, Provenance
 from gui.filter_film import HOLD, SECONDS, Frames, captions, film, film_steps
 from gui.gif import gif
 from gui.lineage import Lineage
@@ -65,7 +65,7 @@ class Rewinding(QObject):
         self.bar.branch_wanted.connect(self._branch)
         self.bar.film_wanted.connect(self._save_film)
         bridge.rewound.connect(self._on_rewound)
-        bridge.rewind_progressed.connect(self.bar.set_progress)
+        bridge.rewind_progressed.connect(self._on_progressed)
         bridge.reopened.connect(self.refresh)
 
     def set_theme(self, theme: Theme) -> None:
@@ -112,6 +112,9 @@ class Rewinding(QObject):
     def _on_rewound(self, step: int | None) -> None:
         self.bar.set_shown(step)
         self._curves.show_step(step)
+
+    def _on_progressed(self, what: str, done: float | None) -> None:
+        self.bar.set_progress(what, done, trains=what == TRAINING_AGAIN)
 
     def _branch(self, step: int) -> None:
         try:

@@ -65,8 +65,7 @@ class RewindBar(QFrame):
         self._asked: int | None = None  # None: the latest
         self._shown: int | None = None
         self._waits = False
-        self._doing = ""
-        self._done: float | None = None
+        self._doing = self._detail = ""  # on the way to the step that is asked for
         self._folder = Path.home()
         self._play = self._button("rewind_play", "Play the run as a film", self.toggle_film)
         self._slider = TimeSlider(theme)
@@ -151,10 +150,14 @@ class RewindBar(QFrame):
             self._frames.stop()
         self._tell()
 
-    def set_progress(self, what: str, done: float | None) -> None:
-        """What is done on the way to the step that is asked for, and its share in 0 … 1 where that is known."""
+    def set_progress(self, what: str, done: float | None, *, trains: bool) -> None:
+        """What is done on the way to the step that is asked for, and its share in 0 … 1 where that is known.
+
+        `trains`: steps are trained again; else that is prepared.
+        """
         if self._waits:
-            self._doing, self._done = what, done
+            share = " …" if done is None else f" {done:.0%}"
+            self._doing, self._detail = f"{'training' if trains else 'preparing'}{share}", what
             self._tell_where()
 
     def set_theme(self, theme: Theme) -> None:
@@ -178,7 +181,7 @@ class RewindBar(QFrame):
             step = None if step == self._newest else step
         if step != self._asked or (step is None and self._shown is not None):
             self._asked, self._waits = step, True
-            self._doing, self._done = "", None
+            self._doing = self._detail = ""
             self._tell()
             self.wanted.emit(step)
 
@@ -289,7 +292,7 @@ class RewindBar(QFrame):
         width = self._where.fontMetrics().horizontalAdvance(f"{of}{self._latest_word}")
         self._where.setText(self._state(of) if past.ticks else "")
         self._where.setMinimumWidth(width if past.ticks else 0)
-        self._where.setToolTip(f"{self._doing} …" if self._waits and self._doing else "")
+        self._where.setToolTip(f"{self._detail}." if self._waits and self._detail else "")
 
     @property
     def _latest_word(self) -> str:
@@ -301,7 +304,7 @@ class RewindBar(QFrame):
         if self._waits:  # a kept step is there at once: a word would only flicker
             if any(tick.step == self._asked for tick in self._past.ticks):
                 return f"{of}exact"
-            return "training …" if self._done is None else f"training {self._done:.0%}"
+            return self._doing or "training …"
         return f"{of}exact" if self._shown == self._asked else f"shows step {count(self._shown or 0)}"
 
     def _enable(self) -> None:

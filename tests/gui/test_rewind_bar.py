@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -174,6 +175,42 @@ class TestGoingBack:
         shown.bar.ask(18)
         shown.bar.set_shown(10)  # the run goes on: the nearest is all there is
         assert shown.where == "shows step 10"
+
+    def test_how_far_it_is_to_the_step_is_said_while_it_waits(self, shown: Shown) -> None:
+        shown.later = True
+        shown.bar.ask(23)
+        shown.bar.set_progress("Reading MNIST", None, trains=False)
+        assert shown.where == "preparing …"
+        label = shown.bar.findChild(QLabel, "rewind_where")
+        assert label is not None
+        assert label.toolTip() == "Reading MNIST."
+        shown.bar.set_progress("Training again", 0.456, trains=True)
+        assert shown.where == "training 46%"
+        shown.bar.set_shown(23)
+        assert shown.where.endswith("exact")
+        shown.bar.set_progress("Training again", 0.9, trains=True)
+        assert shown.where.endswith("exact")
+        shown.bar.ask(24)
+        assert shown.where == "training …"
+
+    def test_weights_that_are_older_than_the_last_step_stand_where_they_are(self, shown: Shown) -> None:
+        """A run that was interrupted after step 43, and whose newest weights are those of step 40."""
+        shown.bar.refresh(replace(PAST, newest=40))
+        assert shown.slider.value() == 40
+        assert shown.slider.maximum() == LAST
+        assert shown.where.endswith("last kept")
+        shown.bar.ask(LAST)
+        assert shown.wanted == [LAST]
+        assert shown.where.endswith("exact")
+        shown.bar.ask(LAST + 10)
+        assert shown.wanted == [LAST]
+        shown.button("latest").click()
+        assert shown.wanted == [LAST, None]
+        assert shown.slider.value() == 40
+        shown.bar.ask(40)
+        assert shown.wanted == [LAST, None]
+        shown.button("branch").click()
+        assert shown.branched == [40]
 
     def test_a_run_that_may_not_be_gone_back_along_now_is_followed_again(self, shown: Shown) -> None:
         shown.bar.ask(20)
