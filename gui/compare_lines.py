@@ -119,7 +119,9 @@ def group_title(runs: Sequence[ComparedRun]) -> str:
 
 
 def reading_of(line: Line, place: float, *, span: float) -> Reading | None:
-    """What the line says at its point nearest to `place`; None in a gap, and where it has not begun or has ended.
+    """What the line says at its point nearest to `place`, a mean right there.
+
+    None in a gap, and where the line has not begun or has ended.
 
     Args:
         span: of the axis in view.
@@ -127,13 +129,16 @@ def reading_of(line: Line, place: float, *, span: float) -> Reading | None:
     x, beyond = line.x, BEYOND * span
     if not len(x) or not x[0] - beyond <= place <= x[-1] + beyond:
         return None
+    if line.high is not None:  # a mean is made of lines between points
+        place = min(max(place, float(x[0])), float(x[-1]))
+        value = float(np.interp(place, x, line.y))
+        return Reading(place, value, float(np.interp(place, x, line.high)) - value)
     after = min(int(x.searchsorted(place)), len(x) - 1)
     nearest = after - 1 if after and place - x[after - 1] < x[after] - place else after
     value = float(line.y[nearest])
     if not np.isfinite(value):
         return None
-    deviation = 0.0 if line.high is None else float(line.high[nearest]) - value
-    return Reading(float(x[nearest]), value, deviation)
+    return Reading(float(x[nearest]), value)
 
 
 def last_of(line: Line) -> Reading | None:

@@ -97,6 +97,7 @@ class ComparePlots(QSplitter):
         """Other runs: their lines come from `maker`."""
         self._maker = maker
         self._held, self._cursor, self._fitted = None, None, ()
+        self._following = Range(0.0, 0.0)
         self._traces.clear()
 
     def set_measures(self, measures: Sequence[Measure]) -> None:
@@ -110,6 +111,7 @@ class ComparePlots(QSplitter):
         """Draw the runs that are not `hidden`. `goal`: where on the axis those under way will end, if there are any."""
         if view.axis != self._view.axis:
             self._held = self._cursor = None
+            self._following = Range(0.0, 0.0)
         self._view, self._log, self._hidden, self._goal = view, log, frozenset(hidden), goal
         self._redraw()
 

@@ -117,3 +117,8 @@ def test_a_spread_is_mean_and_deviation_of_the_sample(values: list[float]) -> No
 def test_one_value_does_not_spread_and_none_has_none() -> None:
     assert spread([0.5]) == Spread(0.5, 0.0, 1)
     assert spread([None]) is None
+
+
+def test_branches_are_alike_only_where_they_began_alike() -> None:
+    configs = {run: toy_config(training__seed=run) for run in range(1, 6)}
+    assert seed_groups(configs, {2: (1, 10), 3: (1, 10), 4: (1, 20)}) == [(1, 5), (2, 3), (4,)]

@@ -168,6 +168,15 @@ class TestRecord:
         assert record.steps().step.tolist() == list(range(1, 2 * CHUNK + 8))
         assert [len(table) for table in record.chunks()] == [CHUNK, CHUNK, 7]
 
+    def test_gives_the_steps_since_one_that_is_known(self, store: RunStore) -> None:
+        last = CHUNK + 5
+        record = store.run(keep(store, [started(), *map(step, range(1, last + 1))]))
+        losses = record.steps().loss
+        for since in (0, 1, CHUNK - 1, CHUNK, CHUNK + 1, last - 1, last, 3 * CHUNK):
+            table = record.steps_since(since)
+            assert table.step.tolist() == list(range(since + 1, last + 1))
+            assert np.array_equal(table.loss, losses[since:])
+
     def test_of_a_very_long_run_is_shown_from_its_overviews(
         self, store: RunStore, monkeypatch: pytest.MonkeyPatch
     ) -> None:
