@@ -19,5 +19,5 @@ def was_trained(state: RunState, config: RunConfig) -> bool:
 
 
 def whose(step: int | None) -> str:
-    """Which network answers, in words: `untrained network`, `network at step 420`."""
-    return "untrained network" if step is None else f"network at step {count(step)}"
+    """Which network answers, in words: `untrained network` also at step 0, `network at step 420`."""
+    return f"network at step {count(step)}" if step else "untrained network"

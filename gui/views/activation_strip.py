@@ -192,8 +192,8 @@ class ActivationStrip(Chart):
         if self._bars:
             self._paint_bars(painter, self._layer.values)
         else:
-            area = self._area()
-            painter.drawImage(area.topLeft(), self._picture())
+            picture = self._picture()
+            painter.drawImage(QPointF(-self._inset(), HEADER), picture)
             place = self._under or (self._cursor if self.hasFocus() else None)
             if place is not None and self._mosaic is not None:
                 painter.setPen(QPen(self.theme.color("text"), 1))
@@ -325,11 +325,19 @@ class ActivationStrip(Chart):
             self._picture()
         assert self._mosaic is not None
         density = self.devicePixelRatioF()
-        return self._mosaic.locate(int(position.x() * density), int((position.y() - area.top()) * density))
+        x = position.x() + self._inset()
+        return self._mosaic.locate(int(x * density), int((position.y() - area.top()) * density))
+
+    def _inset(self) -> float:
+        """Px that the mosaic leaves at its left, for whole pixels a value: all strips begin at the same place."""
+        if self._mosaic is None or self._fills:
+            return 0.0
+        return self._mosaic.box(0).left / self.devicePixelRatioF()
 
     def _on_screen(self, box: Box) -> QRectF:
         density = self.devicePixelRatioF()
-        return QRectF(box.left / density, box.top / density + HEADER, box.width / density, box.height / density)
+        left, top = box.left / density - self._inset(), box.top / density + HEADER
+        return QRectF(left, top, box.width / density, box.height / density)
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
         self._point_at(self._place_at(event.position()))
