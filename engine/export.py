@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import shutil
 import tempfile
 import zipfile
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
@@ -48,6 +49,11 @@ def save_state_dict(path: Path, weights: Mapping[str, Tensor]) -> None:
     file = io.BytesIO()
     torch.save({name: tensor.detach().cpu().clone() for name, tensor in weights.items()}, file)
     write_atomically(path, file.getvalue())
+
+
+def save_safetensors(path: Path, weights: Mapping[str, Tensor], config: RunConfig) -> None:
+    """Weights as safetensors, with the set-up in the metadata. `weights`: as for `save_state_dict`. Raises OSError."""
+    write_atomically(path, _safetensors(weights, config))
 
 
 def save_config(path: Path, config: RunConfig) -> None:
@@ -131,15 +137,28 @@ class RunExport:
 
 
 def write_folder(folder: Path, run: RunExport) -> None:
-    """The run's files in `folder`, which is made. Raises InputError where there is something in it, OSError."""
-    folder.mkdir(parents=True, exist_ok=True)
-    if any(folder.iterdir()):
+    """The run's files in `folder`, which is made: all of them or none.
+
+    Raises InputError where there is something in it, OSError.
+    """
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise InputError("folder", f"{folder.name} is not empty", "an empty folder, or a new one")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    # Beside it, so that it can be renamed.
+    made = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    try:
 
-    def write(name: str, pieces: Pieces) -> None:
-        write_pieces_atomically(folder / name, (memoryview(piece) for piece in pieces))
+        def write(name: str, pieces: Pieces) -> None:
+            write_pieces_atomically(made / name, (memoryview(piece) for piece in pieces))
 
-    _write(run, write)
+        _write(run, write)
+        made.chmod(0o755)
+        if folder.exists():
+            folder.rmdir()
+        made.rename(folder)
+    except BaseException:
+        shutil.rmtree(made, ignore_errors=True)
+        raise
 
 
 def write_zip(path: Path, run: RunExport) -> None:
@@ -187,8 +206,7 @@ def _write(run: RunExport, write: Callable[[str, Pieces], None]) -> None:
 
 def _files(run: RunExport) -> Iterator[tuple[str, Pieces]]:
     yield CONFIG_FILE, [run.config.to_json().encode()]
-    metadata = {"learnscope": run.config.to_json()}
-    yield WEIGHTS_FILE, [safetensors.torch.save({k: v.contiguous() for k, v in run.weights.items()}, metadata)]
+    yield WEIGHTS_FILE, [_safetensors(run.weights, run.config)]
     yield EVENTS_FILE, (f"{as_json(event)}\n".encode() for event in run.events)
     why_not = ""
     try:
@@ -196,6 +214,11 @@ def _files(run: RunExport) -> Iterator[tuple[str, Pieces]]:
     except InputError as error:
         why_not = error.sentence
     yield README_FILE, [_readme(run, why_not).encode()]
+
+
+def _safetensors(weights: Mapping[str, Tensor], config: RunConfig) -> bytes:
+    own = {name: tensor.contiguous() for name, tensor in weights.items()}
+    return safetensors.torch.save(own, {"learnscope": config.to_json()})
 
 
 def _readme(run: RunExport, why_no_script: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +14,7 @@ from engine.archive import open_archive, read_weights
 from engine.cli_past import Final, PastRun
 from engine.control import RunControl
 from engine.errors import InputError
-from engine.events import Event, Started, StepFinished
+from engine.events import Event, Preparing, Started
 from engine.export import RunExport
 from engine.files import write_atomically
 from engine.results import WEIGHTS_FILE
@@ -40,8 +40,8 @@ def script_of(store: RunStore, run: int, report: Report) -> str:
 def taken(store: RunStore, run: int, report: Report) -> RunExport:
     """A run of the history with its final weights.
 
-    Where these were not kept, the steps since the newest checkpoint are trained anew. Raises InputError where there is
-    no such run, it is under way, or its weights cannot be had.
+    Where these were not kept, the steps since the nearest state that was kept are trained anew; a run under way goes on
+    undisturbed. Raises InputError where there is no such run, it is under way, or its weights cannot be had.
     """
     report("Reading the run", None)
     past = _past(store, run, report)
@@ -53,7 +53,8 @@ def taken(store: RunStore, run: int, report: Report) -> RunExport:
     step = None
     if past.record.ending is None:
         step = final.step if imported is None else _step_of(past.folder)
-    return _with_past(past, replace(past.export(final), step=step))
+    exported = past.export(final)
+    return _with_past(past, replace(exported, step=step, events=_told(exported.events, report)))
 
 
 def verified(store: RunStore, run: int, report: Report) -> Verdict:
@@ -92,9 +93,9 @@ def import_run(store: RunStore, path: Path, report: Report) -> int:
             folder.mkdir(parents=True, exist_ok=True)
             write_atomically(folder / WEIGHTS_FILE, safetensors.torch.save(dict(opened.weights), metadata))
             for number, event in enumerate(opened.events()):
-                recorder.put(_unrelated(event))
                 if number % _TOLD_EVERY == 0:
                     report(f"Taking {path.name} in", None)
+                recorder.put(_unrelated(event))
         except BaseException as error:
             recorder.close()
             with suppress(StoreError):
@@ -108,19 +109,27 @@ def import_run(store: RunStore, path: Path, report: Report) -> int:
     return run
 
 
+def _told(events: Iterable[Event], report: Report) -> Iterator[Event]:
+    """The same events; it can be ended on the way."""
+    for number, event in enumerate(events):
+        if number % _TOLD_EVERY == 0:
+            report("Writing what the run told", None)
+        yield event
+
+
 def _unrelated(event: Event) -> Event:
     """A run has another number here, and so have those that it knows of."""
     return replace(event, parent="") if isinstance(event, Started) else event
 
 
 def _past(store: RunStore, run: int, report: Report) -> PastRun:
-    def trained(event: Event, until: int) -> None:
-        if isinstance(event, StepFinished):
-            report("Training its last steps again", event.step / until if until else None)
+    def reaching(event: Event, _step: int) -> None:
+        if isinstance(event, Preparing):
+            report(event.what, event.done)
         else:
-            report("Preparing", None)
+            report("Training it again", None)
 
-    return PastRun(store, run, control=RunControl(), report=trained)
+    return PastRun(store, run, control=RunControl(), report=reaching)
 
 
 def _without_weights(store: RunStore, run: int, report: Report) -> RunExport:

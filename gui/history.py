@@ -8,6 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from PySide6.QtCore import QElapsedTimer, QObject, Signal
@@ -68,6 +69,7 @@ class History(QObject):
     Attributes:
         panel: the table of runs.
         offer: asks whether an interrupted run shall go on.
+        on_screen: the number of the run on screen, None where it is none of the history.
         weights_step: after which step the weights were that answer now; None where they are the run's newest.
 
     Signals:
@@ -95,6 +97,7 @@ class History(QObject):
         self._say = say
         self._tools: ToolDocks | None = None
         self._run: int | None = None  # the number of the run under way
+        self.on_screen: int | None = None
         self._changes = 0
         self._greeted = False
         self._problem: str | None = None
@@ -158,10 +161,10 @@ class History(QObject):
     def begin_run(self) -> None:
         """A run begins: what was offered or shown is out of date."""
         self.offer.clear()
-        self.weights_step = None
+        self.on_screen = self.weights_step = None
 
     def _on_recorded(self, run: int) -> None:
-        self._run = run
+        self._run = self.on_screen = run
         self.reload()
 
     def _on_run_ended(self) -> None:
@@ -239,6 +242,7 @@ class History(QObject):
     def _take_over(self, past: PastRun, *, run: int | None = None) -> None:
         step = None if past.checkpoint is None else past.checkpoint.step
         self.weights_step = step if step != past.state.step else None
+        self.on_screen = past.summary.id
         self._state.take_over(past.state)
         self._bridge.show_run(past.config, past.live, run=run, step=self.weights_step)
         self._setup.set_config(past.config)
@@ -317,6 +321,7 @@ def read_run(store: RunStore, run: int) -> PastRun:
     with suppress(InputError):  # a damaged checkpoint must not keep the curves from being seen
         checkpoint = _checkpoint(store, record, config)
         live = None if checkpoint is None else _network(checkpoint, record.ending)
+        live = live or _imported(store.folder(run), config)
     state = state_of(record)
     _set_branch(state, record)
     if state.status in ("running", "paused"):  # it goes on elsewhere; here it is looked at
@@ -360,6 +365,17 @@ def _network(checkpoint: Checkpoint, ending: Finished | Failed | None = None) ->
     if isinstance(ending, Finished) and ending.restored_epoch is not None and ending.step == checkpoint.step:
         weights |= {name: checkpoint.tensors.get(f"best.{name}", weight) for name, weight in weights.items()}
     return untrained(checkpoint.config).with_weights(weights)
+
+
+def _imported(folder: Path, config: RunConfig) -> LiveNetwork | None:
+    """With the weights of a run from elsewhere, which came without a checkpoint."""
+    from engine.archive import read_weights
+    from engine.live import untrained
+    from engine.results import WEIGHTS_FILE
+
+    if not (folder / WEIGHTS_FILE).is_file():
+        return None
+    return untrained(config).with_weights(read_weights(folder, config))
 
 
 def _events_until(record: RunRecord, checkpoint: Checkpoint) -> Iterator[Event]:
@@ -415,8 +431,8 @@ def _set_tags(store: RunStore, run: int, text: str) -> None:
 def _sentence(past: PastRun) -> str:
     """What is on screen now."""
     said = f"Run {past.summary.id} of {began(past.summary)} as it was"
-    if past.checkpoint is None:
+    if past.live is None:
         return f"{said}; no weights were kept, so the network is the untrained one."
-    if past.checkpoint.step != past.state.step:
+    if past.checkpoint is not None and past.checkpoint.step != past.state.step:
         return f"{said}; the weights are those after step {count(past.checkpoint.step)}, its last checkpoint."
     return f"{said}."

@@ -33,6 +33,7 @@ from gui.refresh import RefreshBudget
 from gui.rewinding import Rewinding
 from gui.run_state import RunState
 from gui.run_toolbar import SPEEDS, RunToolbar
+from gui.take_away import TakeAway
 from gui.theme import THEMES, Theme
 from gui.tools import ToolDocks
 from gui.views.curves import CurvesView
@@ -166,6 +167,7 @@ class MainWindow(QMainWindow):
             say=self.say,
         )
         self.menu = WindowMenu(self.toolbar.menu, self, self.docks, self.tools.docks, share=settings.watching_budget)
+        self.take_away = TakeAway(self, bridge=self.bridge, on_screen=lambda: self.history.on_screen, say=self.say)
         self.resize(1280, 800)
         self._arrange()
         self._save_soon = QTimer(self, singleShot=True, interval=SAVE_AFTER)
@@ -276,6 +278,10 @@ class MainWindow(QMainWindow):
         menu.weights_path.connect(self._save_weights)
         menu.setup_path.connect(self._save_setup)
         menu.open_path.connect(self._open_setup)
+        menu.archive_path.connect(self.take_away.open_archive)
+        menu.run_menu.aboutToShow.connect(lambda: self.take_away.offer_shown(menu.run_menu))
+        self.history.panel.table.menu_made.connect(self.take_away.offer_selected)
+        self.take_away.imported.connect(self._on_imported)
         menu.reset_layout.connect(self._arrange)
         menu.budget.connect(self._set_budget)
         menu.race.connect(self.race.ask)
@@ -614,6 +620,11 @@ class MainWindow(QMainWindow):
             self.setup.set_config(load_config(path))
         except InputError as error:
             self.say(error.sentence)
+
+    def _on_imported(self, run: int) -> None:
+        """A run from elsewhere is in the history: show it as one of the past."""
+        self.history.reload()
+        self.history.open(run)
 
     def _set_budget(self, share: float) -> None:
         self.budget.share = share

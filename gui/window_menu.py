@@ -26,13 +26,18 @@ KEYS = {
 class WindowMenu(QObject):
     """Fills `menu`, whose keys are the window's.
 
-    Signals: `weights_path`, `setup_path`: where to save; `open_path`: what to open; `reset_layout`; `budget`: the share
-    of the time that drawing may take; `race`: a race is wanted; `clear_canvas`, `undo`, `sample`: asked for by key.
+    Attributes:
+        run_menu: for what can be done with the run on screen.
+
+    Signals: `weights_path`, `setup_path`: where to save; `open_path`, `archive_path`: what to open; `reset_layout`;
+    `budget`: the share of the time that drawing may take; `race`: a race is wanted; `clear_canvas`, `undo`, `sample`:
+    asked for by key.
     """
 
     weights_path = Signal(Path)
     setup_path = Signal(Path)
     open_path = Signal(Path)
+    archive_path = Signal(Path)
     reset_layout = Signal()
     budget = Signal(float)
     race = Signal()
@@ -57,6 +62,16 @@ class WindowMenu(QObject):
         self._add(menu, "Save the set-up …", "Ctrl+Shift+S", self._save_setup, "As JSON, for --config and for others.")
         self._add(
             menu, "Save the weights …", "Ctrl+S", self._save_weights, "The weights of this moment, as safetensors."
+        )
+        menu.addSeparator()
+        self.run_menu = menu.addMenu("Take the run away")
+        self.run_menu.setObjectName("take_away_menu")
+        self._add(
+            menu,
+            "Open a run archive …",
+            "",
+            self._open_archive,
+            "A run that was exported, as a zip or a folder: it is checked and taken into the history.",
         )
         menu.addSeparator()
         self._add(menu, "Race …", "Ctrl+Shift+R", self.race.emit, "Several runs that differ in one thing, compared.")
@@ -145,6 +160,10 @@ class WindowMenu(QObject):
 
     def _open(self) -> None:
         self._ask("Open a set-up", "", "Set-ups (*.json)", self.open_path)
+
+    def _open_archive(self) -> None:
+        # A folder is opened by one of its files: a dialog shows either files or folders.
+        self._ask("Open a run archive", "", "Runs (*.zip manifest.json)", self.archive_path)
 
     def _ask(self, title: str, name: str, kinds: str, chosen: SignalInstance) -> None:
         dialog = QFileDialog(self._window, title, str(Path.home() / name), kinds)

@@ -46,6 +46,7 @@ class RunTable(QTableView):
         opened(run), go_on(run): the run is to be shown as it was; to be continued.
         compared(runs), deleted(runs): lists of the runs' numbers.
         selection_changed(): other runs are selected.
+        menu_made(menu, runs): what can be done with these runs is about to be shown; others may add to it.
     """
 
     opened = Signal(int)
@@ -53,6 +54,7 @@ class RunTable(QTableView):
     compared = Signal(list)
     deleted = Signal(list)
     selection_changed = Signal()
+    menu_made = Signal(QMenu, list)
 
     def __init__(self, model: RunModel, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -217,6 +219,7 @@ class RunTable(QTableView):
         add("delete", "Delete\tDel", "It can be taken back.", problem).triggered.connect(
             lambda: self.deleted.emit(numbers)
         )
+        self.menu_made.emit(menu, runs)
         return menu
 
 
