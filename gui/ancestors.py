@@ -96,12 +96,9 @@ def read_ancestors(store: RunStore, branch: Branch) -> tuple[Ancestor, ...]:
 
 def read_course(record: RunRecord) -> RunState:
     """The curves of a run. Raises StoreError where it is damaged."""
-    state, table = RunState(), record.steps(READ_STEPS)
+    state = RunState()
     state.steps_per_epoch = record.started.steps_per_epoch if record.started is not None else 0
-    state.loss.extend(table.step, table.loss, table.seconds)
-    state.learning_rate.extend(table.step, table.learning_rate, table.seconds)
-    measured = ~np.isnan(table.accuracy)
-    state.accuracy.extend(table.step[measured], table.accuracy[measured], table.seconds[measured])
+    state.apply_table(record.steps(READ_STEPS))
     state.apply(record.evaluations(READ_STEPS))
     return state
 

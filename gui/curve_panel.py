@@ -159,7 +159,8 @@ class CurvePanel(QWidget):
             shown.ancestors, shown.x, steps_per_epoch=state.steps_per_epoch, weight_index=shown.weight_index
         )
         low, high = _extent(traces)
-        low, high = float(np.fmin(low, behind.low)), float(np.fmax(high, behind.high))
+        if behind.shades:
+            low, high = float(np.fmin(low, behind.low)), float(np.fmax(high, behind.high))
         floor = _floor(traces, behind.least) if log else 0.0
         y = plot.y_range
         if quantity.limits is not None:
