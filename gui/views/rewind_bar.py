@@ -156,7 +156,7 @@ class RewindBar(QFrame):
         `trains`: steps are trained again; else that is prepared.
         """
         if self._waits:
-            share = " …" if done is None else f" {done:.0%}"
+            share = " …" if done is None else f" {round(done * 100)} %"
             self._doing, self._detail = f"{'training' if trains else 'preparing'}{share}", what
             self._tell_where()
 
@@ -319,14 +319,7 @@ class RewindBar(QFrame):
         )
         self._step.setToolTip(past.refusal or "The step shown. Type another one.")
         self._latest.setEnabled(not past.refusal and self._asked is not None)
-        self._latest.setToolTip(
-            past.refusal
-            or (
-                "Back to the latest weights (Ctrl+Shift+End)."
-                if self._asked is not None
-                else "This is the latest step."
-            )
-        )
+        self._latest.setToolTip(past.refusal or self._about_latest())
         self._branch.setEnabled(not past.branch_refusal)
         self._branch.setToolTip(
             past.branch_refusal
@@ -335,6 +328,12 @@ class RewindBar(QFrame):
         )
         self._film.setEnabled(not past.film_refusal)
         self._film.setToolTip(past.film_refusal or "Saves the filters of the kept steps as a film, a GIF file.")
+
+    def _about_latest(self) -> str:
+        if self._asked is not None:
+            return "Back to the latest weights (Ctrl+Shift+End)."
+        kept = self._newest != self._past.last
+        return "These are the last weights that were kept." if kept else "This is the latest step."
 
     def _show_film(self) -> None:
         name = "pause" if self.playing else "play"

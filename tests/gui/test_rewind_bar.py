@@ -185,7 +185,7 @@ class TestGoingBack:
         assert label is not None
         assert label.toolTip() == "Reading MNIST."
         shown.bar.set_progress("Training again", 0.456, trains=True)
-        assert shown.where == "training 46%"
+        assert shown.where == "training 46 %"
         shown.bar.set_shown(23)
         assert shown.where.endswith("exact")
         shown.bar.set_progress("Training again", 0.9, trains=True)
