@@ -108,7 +108,7 @@ class RaceStrip(QFrame):
         metrics = QFontMetrics(self.font())
         name = max(metrics.horizontalAdvance(entrant.label) for entrant in race.entrants)
         header = self._table.horizontalHeader()
-        header.resizeSection(0, min(name + SWATCH.width() + CELL, NAME_WIDTH))
+        header.resizeSection(0, min(name + SWATCH.width() + CELL + 3 * SPACING, NAME_WIDTH))
         self._table.setColumnHidden(TIME, False)
         self._wanted = sum(header.sectionSize(place) for place in range(STATE)) + STATE_WIDTH
         self.refresh()
