@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -14,6 +15,15 @@ from engine.devices import Device
 from engine.losses import Loss
 
 EVALUATION_BATCH = 1000  # samples
+
+
+class Figures(NamedTuple):
+    """What an evaluation found, in the order in which the events hold it: mean losses, accuracies in 0 … 1."""
+
+    test_loss: float
+    test_accuracy: float | None
+    validation_loss: float | None
+    validation_accuracy: float | None
 
 
 def train_step(

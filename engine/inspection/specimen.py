@@ -16,6 +16,7 @@ from engine.assembly import Assembly, assemble
 from engine.augmentation import augmentation_of
 from engine.batches import Batch, Batches
 from engine.config import RunConfig
+from engine.data_order import order_of
 from engine.datasets.data import Dataset, DatasetInfo, Samples
 from engine.devices import Device, pick_device
 from engine.errors import InputError
@@ -120,15 +121,13 @@ def specimen_of(config: RunConfig, library: Library) -> Specimen:
     """The untrained network of a set-up and its first batch. Only while no run is under way: it seeds torch's generator
     and restores it. Raises InputError for data that cannot be had, parts that do not fit, a device that is not there.
     """
-    from engine.course import data_order
-
     device = pick_device(config.training.device, config.training.precision)
     entry, training = OPTIMIZERS[config.optimizer.name], config.training
     if device.scaler is not None and entry.closure:
         raise InputError("training.precision", f"{entry.label} cannot do {device.precision}", "use float32")
     data = _load(config, library)
     size = len(data.train)
-    order = data_order(size, seed=training.seed, epoch=1) if training.shuffle else torch.arange(size)
+    order = order_of(training, size, epoch=1)
     first = order[: training.batch_size]
     channels_last = training.memory_format == "channels_last" and not entry.closure
     with random_kept(device.handle):

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 from torch.nn.functional import affine_grid, grid_sample
@@ -117,6 +117,7 @@ class TestAffine:
         found = turned(given, angle=angle, scale=whole(6, 1), right=zero, down=zero, black=torch.zeros(3, 1, 1))
         assert torch.allclose(found, torch.rot90(given, -quarters, (2, 3)), atol=1e-5)
 
+    @settings(deadline=None)
     @given(
         angle=st.floats(-3.1, 3.1),
         scale=st.floats(0.5, 2),
