@@ -29,6 +29,7 @@ from engine.cli_events import (
     FAILED,
     INTERRUPTED,
     EventWriter,
+    LeftError,
     events_sink,
     follow,
     stopping_at_interrupt,
@@ -82,7 +83,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # whoever read our output has gone, and Python's own flush at the end would say so again
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED
-    except KeyboardInterrupt:  # a second Ctrl-C
+    except (KeyboardInterrupt, LeftError):  # a second Ctrl-C, or one where nothing is lost
         return INTERRUPTED
 
 

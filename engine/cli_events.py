@@ -17,6 +17,11 @@ from engine.events import Event, Failed, Finished, StepFinished, as_json
 
 BAD_INPUT, FAILED, INTERRUPTED = 2, 1, 130  # exit statuses
 
+
+class LeftError(BaseException):
+    """The person does not want the answer any more. No error that anything on the way may take for its own."""
+
+
 EventWriter = Callable[[Event, int | None], None]
 
 
@@ -72,10 +77,10 @@ def stopping_at_interrupt(control: RunControl) -> Iterator[None]:
 
 @contextmanager
 def leaving_at_interrupt() -> Iterator[None]:
-    """SIGTERM interrupts as Ctrl-C does, so that what was begun is tidied up."""
+    """Ctrl-C and SIGTERM raise LeftError, on whose way out what was begun is tidied up."""
 
     def leave(number: int, frame: FrameType | None) -> None:  # noqa: ARG001  # the signal module's own signature
-        raise KeyboardInterrupt
+        raise LeftError
 
     with _handling(leave):
         yield

@@ -7,6 +7,7 @@ import json
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,13 +19,13 @@ from engine.errors import InputError
 from engine.events import Failed, as_json
 from engine.files import write_atomically, write_pieces_atomically
 from engine.preload import share_cores
-from engine.runs.exports import csv_of_evaluations, csv_of_steps, json_pieces
+from engine.runs.exports import csv_of_evaluations, csv_of_steps, json_pieces, summary_as_json
 from engine.runs.run_record import RunRecord
 from engine.runs.store import RunStore
 
 if TYPE_CHECKING:
     from engine.archive import OpenedRun
-    from engine.cli_past import Final, PastRun
+    from engine.export import RunExport
 
 _BY_SUFFIX = {
     ".csv": "steps",
@@ -120,43 +121,51 @@ def _take(store: RunStore, run_id: int, kind: str, file: str, step: int | None) 
     if file == "-" and kind not in _TEXTS:
         raise InputError("FILE", f"{kind} cannot go to the standard output", "the name of a file")
     share_cores()
+    announcer = Announcer(wanted=sys.stderr.isatty())
     with leaving_at_interrupt():
         from engine.cli_past import PastRun
+        from engine.run_taking import script_of, taken
 
-        past = PastRun(store, run_id, control=RunControl(), report=Announcer())
-        if kind in ("config", "script"):
-            _write_text(file, [past.config.to_json() if kind == "config" else past.script()])
+        if kind == "script":
+            _write_text(file, [script_of(store, run_id, announcer)])
             return {}
-        return _write_weights(past, kind, file, step)
+        if kind != "config" and step is None:
+            return _write_run(taken(store, run_id, announcer), kind, file)
+        past = PastRun(store, run_id, control=RunControl(), report=lambda _event, _step: None)
+        if kind == "config":
+            _write_text(file, [past.config.to_json()])
+            return {}
+        final = past.weights(step or 0)
+        return _write_run(replace(past.export(final), step=final.step), kind, file)
 
 
-def _write_weights(past: PastRun, kind: str, file: str, step: int | None) -> dict[str, object]:
+def _write_run(run: RunExport, kind: str, file: str) -> dict[str, object]:
     from engine.export import save_state_dict, write_folder, write_zip
     from engine.weight_hash import weight_hash
 
-    final = past.final() if step is None else past.weights(step)
     path = Path(file)
     with _writing(file):
         match kind:
             case "weights":
-                write_atomically(path, _safetensors(past, final))
+                write_atomically(path, _safetensors(run))
             case "state-dict":
-                save_state_dict(path, final.weights)
+                save_state_dict(path, run.weights)
             case "folder":
-                write_folder(path, past.export(final))
+                write_folder(path, run)
             case _:
-                write_zip(path, past.export(final))
-    if final.doubt:
-        say(f"{final.doubt[:1].upper()}{final.doubt[1:]}.")
-    return {"step": final.step, "weights": weight_hash(final.weights), "exact": not final.doubt}
+                write_zip(path, run)
+    last = run.step if run.step is not None or run.ending is None else run.ending.step
+    if run.ending is None:
+        say(f"The run was interrupted: these are the weights after step {last:,}.")
+    return {"step": last, "weights": weight_hash(run.weights)}
 
 
-def _safetensors(past: PastRun, final: Final) -> bytes:
+def _safetensors(run: RunExport) -> bytes:
     """As the window saves weights: with the set-up in the metadata."""
     import safetensors.torch
 
-    weights = {name: tensor.contiguous() for name, tensor in final.weights.items()}
-    return safetensors.torch.save(weights, {"learnscope": past.config.to_json()})
+    weights = {name: tensor.contiguous() for name, tensor in run.weights.items()}
+    return safetensors.torch.save(weights, {"learnscope": run.config.to_json()})
 
 
 # Runs from elsewhere.
@@ -172,6 +181,20 @@ def open_run(options: argparse.Namespace) -> int:
         print_json(_as_json(found))
     else:
         print_pairs(_lines(found))
+    return 0
+
+
+def import_run(store: RunStore, options: argparse.Namespace) -> int:
+    """`runs import`: take such a folder or zip into the history, all of it checked before. Raises InputError."""
+    share_cores()
+    with leaving_at_interrupt():
+        from engine.run_taking import import_run as take_in
+
+        run_id = take_in(store, Path(options.path), Announcer(wanted=sys.stderr.isatty()))
+    if options.json:
+        print_json(summary_as_json(store.run(run_id).summary))
+    else:
+        sys.stdout.write(f"run {run_id} of the history\n")
     return 0
 
 

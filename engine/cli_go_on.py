@@ -21,7 +21,7 @@ from engine.config import RunConfig
 from engine.control import RunControl
 from engine.datasets.library import Library
 from engine.errors import InputError
-from engine.events import CheckpointSaved, Event, Failed, Finished, Preparing
+from engine.events import CheckpointSaved, Event, Failed, Finished
 from engine.preload import share_cores
 from engine.runs.exports import summary_as_json
 from engine.runs.recorder import RunRecorder
@@ -87,14 +87,11 @@ def branch(store: RunStore, options: argparse.Namespace) -> int:
         past = session.past(run_id)
         from engine.rewind import branch as branches
 
-        reached = past.reach(step)
-        found = reached.checkpoint
+        found = past.reach(step)
         same = branches.branch_config(found)
         config = branches.branch_config(found, {**picks, **settings})
         made = branches.branch(found, config, parent=str(run_id))
-        if reached.doubt:
-            say(f"The branch may not begin with the very weights of run {run_id}: {reached.doubt}.")
-        later = past.changes()[len(found.interventions) :] if config == same else ()
+        later = [change for change in past.changes() if change.step > step] if config == same else ()
         begin = partial(_branched, config=config, parent=Branch(run_id, step), name=options.name)
         return session.train(config, begin, made, repeat=later)
 
@@ -172,11 +169,8 @@ class _Session:
         if not isinstance(event, CheckpointSaved):
             self.write(event, None)
 
-    def _replay(self, event: Event, step: int) -> None:
-        if isinstance(event, Preparing):
-            self.reporter.report(event)
-        else:
-            self.reporter.replay(event, until=step)
+    def _replay(self, event: Event, step: int) -> None:  # noqa: ARG002  # the event says how far it is
+        self.reporter.report(event)
 
 
 @contextmanager

@@ -89,13 +89,6 @@ class Reporter:
             self._say(f"stage {number} of {len(lesson.stages)}" + (f": {title}" if title else ""))
         self._shown = 0.0
 
-    def replay(self, event: Event, *, until: int) -> None:
-        """A step that is trained anew to come to the step `until`."""
-        if isinstance(event, StepFinished) and event.seconds - self._shown > 0.1:
-            self._shown = event.seconds
-            description = f"step {event.step:,} again"
-            self._progress.update(self._task, completed=event.step, total=until, description=description, speed="")
-
     def warn(self) -> None:
         """Tell of checkpoints that could not be written, if that was not told yet."""
         for line in self._warnings:
@@ -161,15 +154,20 @@ class Reporter:
 
 
 class Announcer:
-    """Says on stderr, once, that a run is trained again; to be told what happens, and the step that it leads to."""
+    """Says on stderr what is being done, each thing once, as soon as more is told: what fails at once is not said.
 
-    def __init__(self) -> None:
-        self._said = False
+    To be told the name of what is done, and a share that is not shown.
+    """
 
-    def __call__(self, event: Event, step: int) -> None:  # noqa: ARG002  # the first event counts, whatever it is
-        if not self._said:
-            self._said = True
-            sys.stderr.write(f"training the run again, up to step {step:,}\n")
+    def __init__(self, *, wanted: bool = True) -> None:
+        self._wanted = wanted
+        self._now = self._said = ""
+
+    def __call__(self, what: str, _done: float | None) -> None:
+        if self._wanted and self._now != self._said:
+            self._said = self._now
+            sys.stderr.write(self._now + "\n")
+        self._now = what or self._now
 
 
 def _figures(event: Evaluated | EpochFinished, *, tested: int) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
 
-from engine.cli_export import add_export_options, export, open_run
+from engine.cli_export import add_export_options, export, import_run, open_run
 from engine.cli_go_on import add_branch_options, add_resume_options, branch, resume
 from engine.cli_history import local_time, print_json, print_pairs, print_table, run_number, whole_number
 from engine.cli_verify import verify
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 _DAY = 86_400.0  # s
 _FILTERS = ("dataset", "network", "optimizer", "lesson", "tag")
-_ACTIONS = "list|show|resume|branch|export|verify|open|rename|note|tag|delete|undelete|purge"
+_ACTIONS = "list|show|resume|branch|export|verify|open|import|rename|note|tag|delete|undelete|purge"
 
 
 def add_parser(commands: Commands) -> None:
@@ -76,6 +76,8 @@ def add_parser(commands: Commands) -> None:
     add("verify", "run a run's script and compare its final weights with the run's", more=verifying)
     opening = add("open", "check a folder or zip that `export` wrote elsewhere, and say what is in it", many=None)
     opening.add_argument("path", metavar="FOLDER|ZIP", help="where it lies")
+    taking = add("import", "take a folder or zip that `export` wrote elsewhere into the history", many=None)
+    taking.add_argument("path", metavar="FOLDER|ZIP", help="where it lies")
     add("rename", "give a run a name").add_argument("name", metavar="NAME")
     add("note", "replace a run's notes").add_argument("text", metavar="TEXT", help="- reads the standard input")
     tag = add("tag", "add tags to a run")
@@ -103,6 +105,8 @@ def run(options: argparse.Namespace) -> int:
                 return export(store, options)
             case "verify":
                 return verify(store, options)
+            case "import":
+                return import_run(store, options)
             case "list":
                 _list(store, options)
             case "show":

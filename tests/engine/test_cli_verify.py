@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import shutil
+import signal
 from collections.abc import Generator
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
-import engine.script.verify as verifying
 from engine.checkpoint import load_checkpoint
 from engine.cli import INTERRUPTED
 from engine.runs.store import RunStore
@@ -35,8 +35,9 @@ class Asked:
         self.arguments, self.options = arguments, options
         try:
             yield Verifying("epoch 1: test loss 0.5", 0.5)
+            yield Verifying("epoch 1: test loss 0.5", 0.5)
             if self.outcome == "interrupt":
-                raise KeyboardInterrupt
+                signal.raise_signal(signal.SIGINT)
         finally:
             self.closed = True
         outcome: Any = self.outcome
@@ -46,7 +47,7 @@ class Asked:
 @pytest.fixture
 def asked(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Asked:
     found = Asked(getattr(request, "param", "equal"))
-    monkeypatch.setattr(verifying, "verify", found)
+    monkeypatch.setattr("engine.export.verify", found)
     return found
 
 
@@ -112,7 +113,6 @@ def test_weights_that_were_not_kept_are_found_again(asked: Asked, capsys: pytest
     capsys.readouterr()
     assert runs("verify", str(run)) == 0
     assert asked.arguments[2] == expected
-    assert "training the run again, up to step 18" in capsys.readouterr().err
 
 
 def test_what_cannot_be_verified_says_why(asked: Asked, capsys: pytest.CaptureFixture[str]) -> None:
@@ -120,18 +120,14 @@ def test_what_cannot_be_verified_says_why(asked: Asked, capsys: pytest.CaptureFi
         keep(store, told(10, reason=None))
         keep(store, [replace(started(total=18), steps_per_epoch=6), *told(18, per_epoch=6)[1:]], config=small_config())
         keep(store, [])
-        keep(store, told(30))
-    said = "run 1 was interrupted and has no end"
-    assert refusal(capsys, "verify", "1") == f"RUN: {said}; `runs resume 1` before"
+    said = "run 1 has no weights: it ended before its first checkpoint"
+    assert refusal(capsys, "verify", "1") == f"RUN: {said}"
     assert runs("verify", "1", "--json") == 2
     found = json.loads(capsys.readouterr().out)
-    assert (found["run"], found["outcome"]) == (1, "unverifiable")
-    assert said in found["message"].lower()
+    assert (found["run"], found["outcome"], found["message"]) == (1, "unverifiable", f"R{said[1:]}.")
     assert runs("verify", "2") == 2
-    assert "its final weights were not kept: trained again here, step 1 of run 2" in capsys.readouterr().err
-    assert "never began" in refusal(capsys, "verify", "3")
-    assert runs("verify", "4") == 2
-    assert "its final weights were not kept, and run 4 did not do step 30" in capsys.readouterr().err
+    assert "its final weights were not kept, and trained again here, step 1 has the loss" in capsys.readouterr().err
+    assert "has no weights" in refusal(capsys, "verify", "3")
     assert "there is no run 9" in refusal(capsys, "verify", "9")
     assert not asked.arguments
 
