@@ -100,6 +100,7 @@ class ActivationsPanel(QWidget):
         self._bench, self._theme = bench, theme
         self._asked: _Asked | None = None
         self._question = 0
+        self._newest = 0  # question that was answered: of what comes late only the newest counts
         self._waiting = False  # for an answer
         self._rest = 0.0  # s until the next pass during a run
         self._since = QElapsedTimer()
@@ -228,9 +229,10 @@ class ActivationsPanel(QWidget):
         self._bench.compute("activations", job, done, partial(self._take_refusal, self._question))
 
     def _take(self, question: int, asked: _Asked, answer: _Answer) -> None:
-        if question != self._question:
+        if question <= self._newest:
             return
-        self._waiting = False
+        self._newest = question
+        self._waiting = question != self._question
         self._rest = max(EVERY, answer.found.spent / SHARE)
         self._since.start()
         self._answer = answer
@@ -250,6 +252,7 @@ class ActivationsPanel(QWidget):
 
     def _show_message(self, text: str) -> None:
         self._question += 1
+        self._newest = self._question
         self._asked, self._waiting, self._answer = None, False, None
         self._message.setText(text)
         self._message.setVisible(True)

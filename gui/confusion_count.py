@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from engine.live import LiveNetwork
 
 SUBSET = 500  # samples, counted first: LeNet takes 35 ms for them on one core
-SLICE = 0.05  # s of counting between two looks at whether it is still wanted
+FIRST = 0.04  # s after which the first part is told, however many it is of
+SLICE = 0.03  # s of counting after which other tools have their turn
 LEAST_A_CLASS = 5  # samples that are counted during a run, however long they take
 EVERY = 2.0  # s between two counts of a network that is being trained
 SHARE = 0.02  # of the time, at most, that counting takes during a run
@@ -51,8 +52,9 @@ class _Asked:
 class ConfusionCount:
     """A part of the test set in which all classes are alike is counted at once, the rest little by little.
 
-    The rest is only counted while no run goes on, since counting takes its time on the cores that train. Whatever is
-    newer takes the place of what is being counted.
+    The rest is only counted while no run goes on, since counting takes its time on the cores that train. What is newer
+    takes the place of what is being counted, and of what came late only the newest is told: so there are answers while
+    one hurries along the run, too.
 
     Args:
         heard: called with what is counted so far and the step of its network, None where that is untrained.
@@ -68,6 +70,7 @@ class ConfusionCount:
         self._bench, self._heard, self._refused = bench, heard, refused
         self._asked: _Asked | None = None
         self._question = 0  # grows with every network that is asked about
+        self._newest = 0  # question that was answered
         self._counting = False
         self._rest = 0.0  # s until the next count during a run
         self._since = QElapsedTimer()
@@ -87,8 +90,8 @@ class ConfusionCount:
         self._asked, self._counting = asked, True
         split = self.split if self.split is not None and self.split.dataset == config.dataset else None
         job = partial(_begin, self._bench, config, live, split)
-        question = self._question
-        self._bench.compute("confusion", job, partial(self._take_first, question), partial(self._refuse, question))
+        done, failed = partial(self._take_first, self._question, asked), partial(self._refuse, self._question)
+        self._bench.compute("confusion", job, done, failed)
 
     def stop(self) -> None:
         """What is being counted is not wanted any more; it is asked anew at the next `refresh`."""
@@ -98,21 +101,26 @@ class ConfusionCount:
     def forget(self) -> None:
         """As if nothing had been asked."""
         self._question += 1
+        self._newest = self._question
         self._asked, self._counting = None, False
 
-    def _take_first(self, question: int, answer: tuple[Split, Tally, Confusion]) -> None:
+    def _take_first(self, question: int, asked: _Asked, answer: tuple[Split, Tally, Confusion]) -> None:
+        if question <= self._newest:
+            return
+        self._newest = question
+        self.split, tally, confusion = answer
         if question == self._question:
-            self.split, tally, confusion = answer
             self._told.invalidate()
-            self._take(question, tally, confusion)
+            self._take(question, asked, tally, confusion)
+        else:
+            self._heard(confusion, asked.step)
 
-    def _take(self, question: int, tally: Tally, confusion: Confusion) -> None:
+    def _take(self, question: int, asked: _Asked, tally: Tally, confusion: Confusion) -> None:
         """A part is counted: tell it, and go on unless something newer was asked."""
-        asked = self._asked
-        if question != self._question or asked is None:
+        if question != self._question:
             return
         few = LEAST_A_CLASS * len(confusion.classes)
-        enough = confusion.done >= SUBSET or (tally.spent >= 2 * SLICE and confusion.done >= few)
+        enough = confusion.done >= SUBSET or (tally.spent >= 2 * FIRST and confusion.done >= few)
         self._counting = not confusion.whole and (asked.whole or not enough)
         if not self._counting:
             self._rest = max(EVERY, tally.spent / SHARE)
@@ -121,7 +129,8 @@ class ConfusionCount:
             self._told.start()
             self._heard(confusion, asked.step)
         if self._counting and question == self._question:
-            self._bench.compute("confusion", partial(_go_on, tally), partial(self._take, question, tally))
+            job = partial(_go_on, tally, lambda: question == self._question)
+            self._bench.compute("confusion", job, partial(self._take, question, asked, tally))
 
     def _refuse(self, question: int, text: str) -> None:
         if question == self._question:
@@ -138,10 +147,10 @@ def _begin(
         dataset = bench.dataset(config)
         split = Split(config.dataset, dataset.info, dataset.test, balanced_order(dataset.test))
     tally = Tally(live, split.samples, split.order)
-    tally.count(SUBSET, seconds=2 * SLICE)
+    tally.count(SUBSET, seconds=FIRST)
     return split, tally, tally.found()
 
 
-def _go_on(tally: Tally) -> Confusion:
-    tally.count(SUBSET if tally.done < SUBSET else len(tally), seconds=SLICE)
+def _go_on(tally: Tally, wanted: Callable[[], bool]) -> Confusion:
+    tally.count(SUBSET if tally.done < SUBSET else len(tally), seconds=SLICE, wanted=wanted)
     return tally.found()

@@ -57,7 +57,7 @@ class Activations:
         sample: the input as the dataset has it.
         layers: in the order in which the forward pass finishes them.
         answer: float32 (classes,), probabilities; in regression the outputs themselves, (targets,).
-        spent: seconds that it took.
+        spent: seconds of processor time that it took.
     """
 
     sample: NDArray[Any]
@@ -84,7 +84,7 @@ def activations(live: LiveNetwork, sample: NDArray[Any]) -> Activations:
     from engine.datasets.prepare import to_inputs
     from engine.inspection.private_random import PrivateRandom, random_state
 
-    began = time.perf_counter()
+    began = time.thread_time()
     network = live.copy()
     device = next((tensor.device for tensor in (*network.parameters(), *network.buffers())), torch.device("cpu"))
     found: list[LayerActivations] = []
@@ -110,7 +110,7 @@ def activations(live: LiveNetwork, sample: NDArray[Any]) -> Activations:
         sample=_locked(np.array(sample)),
         layers=tuple(found),
         answer=_owned(answer),
-        spent=time.perf_counter() - began,
+        spent=time.thread_time() - began,
     )
 
 

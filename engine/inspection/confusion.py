@@ -90,6 +90,10 @@ class Tally:
         samples: of its dataset.
         order: a permutation of the samples' numbers, such as `balanced_order`; as they stand where it is None.
 
+    Attributes:
+        done: how many are counted.
+        spent: seconds of processor time that counting took, all in all.
+
     Raises InputError in regression.
     """
 
@@ -113,14 +117,16 @@ class Tally:
         """Whether nothing is left to count."""
         return self.done == len(self)
 
-    def count(self, until: int, *, seconds: float = float("inf")) -> None:
+    def count(self, until: int, *, seconds: float = float("inf"), wanted: Callable[[], bool] = lambda: True) -> None:
         """Go on until so many samples are counted in all, or so many seconds have passed; some are counted always.
 
-        `done` tells how many are counted, `spent` how many seconds it took, all in all.
+        Args:
+            wanted: asked before every further hundred samples; it ends where this says no.
         """
         import torch
 
-        began, until = time.perf_counter(), min(until, len(self))
+        began, worked = time.perf_counter(), time.thread_time()
+        until = min(until, len(self))
         while self.done < until:
             started = time.perf_counter()
             stop = min(self.done + self._chunk, until)
@@ -130,9 +136,9 @@ class Tally:
             taken = time.perf_counter() - started
             self._chunk = max(1, min(CHUNK, round(PATIENCE * (stop - self.done) / max(taken, 1e-9))))
             self.done = stop
-            if time.perf_counter() - began >= seconds:
+            if time.perf_counter() - began >= seconds or not wanted():
                 break
-        self.spent += time.perf_counter() - began
+        self.spent += time.thread_time() - worked
 
     def found(self) -> Confusion:
         """What is counted so far."""

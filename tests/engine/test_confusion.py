@@ -77,6 +77,11 @@ class TestTally:
         assert np.array_equal(whole.given[:7], part.given)
         assert tally.spent > 0
 
+    def test_ends_where_it_is_not_wanted_any_more(self) -> None:
+        test, tally = lenet()
+        tally.count(len(test), wanted=lambda: False)
+        assert 0 < tally.done < len(test)
+
     def test_all_of_it_belongs_to_the_moment_it_began(self) -> None:
         config = make_config({"network": "lenet3"})
         test = dataset_of(config, tiny_library()).test

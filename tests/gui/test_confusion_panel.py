@@ -177,6 +177,7 @@ class TestHowLittle:
     def parts(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """A test set of 32 is counted in many parts."""
         monkeypatch.setattr(confusion_count, "SUBSET", 20)
+        monkeypatch.setattr(confusion_count, "FIRST", 0.0)
         monkeypatch.setattr(confusion_count, "SLICE", 0.0)
         monkeypatch.setattr(confusion_count, "LEAST_A_CLASS", 2)
         monkeypatch.setattr(confusion_count, "TELL_EVERY", 0)
@@ -221,6 +222,23 @@ class TestHowLittle:
         newer()
         bench.run_jobs()
         assert label(panel, "confusion_note") == "of all 32 test pictures, network at step 7"
+        assert np.array_equal(shown(panel), expected(bench))
+
+    def test_there_are_answers_while_one_hurries_along_the_run(self, qtbot: QtBot) -> None:
+        bench = bench_of()
+        panel = opened(qtbot, bench)
+        bench.later = True
+        jobs = []
+        for step in (7, 8, 9):
+            at_step(bench, step)
+            panel.refresh()
+            jobs.append(bench.jobs.pop("confusion"))
+        jobs[1]()
+        assert label(panel, "confusion_note").endswith("network at step 8")
+        jobs[0]()
+        assert label(panel, "confusion_note").endswith("network at step 8")
+        jobs[2]()
+        assert label(panel, "confusion_note").endswith("network at step 9")
         assert np.array_equal(shown(panel), expected(bench))
 
     @pytest.mark.usefixtures("parts")
