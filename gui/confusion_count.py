@@ -75,6 +75,7 @@ class ConfusionCount:
         self._rest = 0.0  # s until the next count during a run
         self._since = QElapsedTimer()
         self._told = QElapsedTimer()
+        self._shown: LiveNetwork | None = None  # whose confusion was told last
         self.split: Split | None = None
 
     def refresh(self, config: RunConfig, live: LiveNetwork) -> None:
@@ -102,7 +103,7 @@ class ConfusionCount:
         """As if nothing had been asked."""
         self._question += 1
         self._newest = self._question
-        self._asked, self._counting = None, False
+        self._asked, self._counting, self._shown = None, False, None
 
     def _take_first(self, question: int, asked: _Asked, answer: tuple[Split, Tally, Confusion]) -> None:
         if question <= self._newest:
@@ -113,6 +114,7 @@ class ConfusionCount:
             self._told.invalidate()
             self._take(question, asked, tally, confusion)
         else:
+            self._shown = asked.live
             self._heard(confusion, asked.step)
 
     def _take(self, question: int, asked: _Asked, tally: Tally, confusion: Confusion) -> None:
@@ -125,8 +127,11 @@ class ConfusionCount:
         if not self._counting:
             self._rest = max(EVERY, tally.spent / SHARE)
             self._since.start()
-        if not self._told.isValid() or self._told.elapsed() >= TELL_EVERY or not self._counting:
+        # A picture that lives shows as much each time; one that was asked for is begun at once.
+        begins = asked.whole or asked.live is not self._shown
+        if not self._counting or (begins and (not self._told.isValid() or self._told.elapsed() >= TELL_EVERY)):
             self._told.start()
+            self._shown = asked.live
             self._heard(confusion, asked.step)
         if self._counting and question == self._question:
             job = partial(_go_on, tally, lambda: question == self._question)

@@ -257,6 +257,23 @@ class TestHowLittle:
         assert label(panel, "confusion_note") == "of all 32 test pictures, network at step 6"
 
     @pytest.mark.usefixtures("parts")
+    def test_during_a_run_the_picture_is_always_of_as_many(self, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(confusion_count, "EVERY", 0.0)
+        monkeypatch.setattr(confusion_count, "SHARE", 1e9)
+        bench = bench_of()
+        at_step(bench, 5, "running")
+        panel = opened(qtbot, bench)
+        bench.later = True
+        at_step(bench, 6, "running")
+        panel.refresh()
+        seen = []
+        while bench.jobs:
+            bench.jobs.pop("confusion")()
+            seen.append(label(panel, "confusion_note").removeprefix("of 20 of 32 test pictures, network at "))
+        assert seen == ["step 5"] * (len(seen) - 1) + ["step 6"]
+        assert len(seen) > 1
+
+    @pytest.mark.usefixtures("parts")
     def test_going_back_during_a_run_is_answered_at_once(self, qtbot: QtBot) -> None:
         bench = bench_of()
         at_step(bench, 5, "running")
