@@ -9,7 +9,7 @@ from PySide6.QtCore import QObject, QTimer, Signal
 from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QDockWidget, QMenu
 
-from engine.config import RunConfig
+from engine.config import PARTS, RunConfig
 from engine.errors import InputError
 from engine.events import EpochFinished, Evaluated, Event, Finished, Started
 from engine.lessons import find_lesson, lessons
@@ -22,7 +22,6 @@ from gui.tools import ToolDocks
 from gui.views.curves import CurvesView
 from gui.views.setup_panel import SetupPanel
 
-PARTS = ("dataset", "network", "optimizer", "loss", "schedule", "training")
 PANELS = ("canvas", "filters", "curves")
 
 

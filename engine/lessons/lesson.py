@@ -14,7 +14,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, StrictFloat, StrictInt, StrictStr
 from pydantic import ValidationError as PydanticError
 
-from engine.config import RunConfig, make_config, settings_of
+from engine.config import PARTS, RunConfig, make_config, settings_of
 from engine.errors import InputError
 from engine.files import write_atomically
 from engine.losses import LOSSES
@@ -32,7 +32,7 @@ TOOLS = (
     "confusion",
     "activations",
 )
-HIDEABLE = ("dataset", "network", "optimizer", "loss", "schedule", "training", "canvas", "filters", "curves", "speed")
+HIDEABLE = (*PARTS, "canvas", "filters", "curves", "speed")
 
 _MOST_CHARACTERS = 1_000_000
 _MOST_STAGES = 50

@@ -209,6 +209,11 @@ class TestEveryAugmentation:
         last = given.contiguous(memory_format=torch.channels_last)
         assert torch.allclose(augment(last, 2), augment(given, 2), atol=1e-6)
 
+    @pytest.mark.parametrize("name", PICTURES)
+    def test_what_is_drawn_goes_where_the_pictures_are(self, name: str) -> None:
+        found = build(name)(pictures(16, height=32, width=32).to("meta"), 2)
+        assert (found.device.type, found.shape) == ("meta", (16, 3, 32, 32))
+
     @pytest.mark.parametrize("name", ["shift", "affine"])
     def test_what_comes_in_from_outside_is_a_black_pixel(self, name: str) -> None:
         black = ((0 - torch.tensor(CIFAR.mean)) / torch.tensor(CIFAR.std)).reshape(-1, 1, 1)
