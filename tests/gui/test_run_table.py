@@ -346,3 +346,12 @@ def test_ten_thousand_runs_are_listed_searched_and_selected(panel: HistoryPanel)
     assert not panel.table.findChildren(QLineEdit)
     panel.table.selectAll()
     assert len(panel.table.selected()) == 2_000
+
+
+def test_a_search_follows_what_runs_are_called_now(panel: HistoryPanel) -> None:
+    panel._search.setText("zebra")
+    assert shown(panel) == [3]
+    panel.set_runs([run._replace(name="lion") if run.id == 3 else run._replace(notes="a zebra") for run in RUNS[:4]])
+    assert sorted(shown(panel)) == [2, 4, 5]
+    panel.set_runs(RUNS)
+    assert shown(panel) == [3]
