@@ -316,6 +316,21 @@ class TestInterrupted:
         assert moment is not None
         assert same(moment.live.weights(), first.weights[4])
 
+    def test_what_was_changed_before_is_not_changed_twice(
+        self, store: RunStore, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("engine.rewind.snapshots.ALLOWANCE", -1e9)  # nothing but the first, the last and changes
+        config = small_config()
+        first = do(store, config, doings={3: CHANGES[2]}, until=14)
+        resume = load_checkpoint(store.folder(first.id))
+        doings: Doings = {11: lambda control: control.change(Change("learning_rate", 0.5))}
+        second = do(store, config, resume=resume, again=first.id, doings=doings)
+        for step, changes in ((5, 1), (10, 1), (13, 2), (LAST, 2)):
+            found = checkpoint_at(second.snapshots, step)
+            assert found is not None
+            assert [change.step for change in found.interventions] == [3, 11][:changes]
+            assert same(found.weights, {**first.weights, **second.weights}[step])
+
     def test_snapshots_of_a_course_that_was_left_behind_are_not_the_runs(self, store: RunStore) -> None:
         config = small_config()
         first = do(store, config, doings={11: lambda control: control.change(Change("learning_rate", 0.5))}, until=14)
