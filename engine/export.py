@@ -142,7 +142,7 @@ def write_folder(folder: Path, run: RunExport) -> None:
     Raises InputError where there is something in it, OSError.
     """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise InputError("folder", f"{folder.name} is not empty", "an empty folder, or a new one")
+        raise InputError("folder", f"the folder {folder.name} is not empty", "an empty folder, or a new one")
     folder.parent.mkdir(parents=True, exist_ok=True)
     # Beside it, so that it can be renamed.
     made = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))

@@ -134,6 +134,7 @@ class TakingDialog(QDialog):
         for value, digest in zip(self._values, (verdict.expected, verdict.found), strict=True):
             value.setText(_halves(digest))
         self._hashes.show()
+        self._fit()
         if verdict.outcome == "failed" and verdict.output:
             self._output.setPlainText(verdict.output)
             self._output.show()
@@ -142,6 +143,7 @@ class TakingDialog(QDialog):
     def show_problem(self, sentence: str) -> None:
         """Why there is no verdict."""
         self._show_end(*_TITLES["failed"], sentence)
+        self._fit()
 
     def done_quietly(self) -> None:
         """The work is done, and there is nothing to read."""
@@ -155,9 +157,6 @@ class TakingDialog(QDialog):
         self._cancel = None
         self._heading.setText(title)
         self._heading.setProperty("role", role)
-        font = self._heading.font()
-        font.setBold(True)
-        self._heading.setFont(font)
         self._heading.style().unpolish(self._heading)
         self._heading.style().polish(self._heading)
         self._heading.show()
@@ -169,6 +168,13 @@ class TakingDialog(QDialog):
         if not self.isVisible():
             self.open()
         self._end.setFocus()
+
+    def _fit(self) -> None:
+        """As high as what there is to read."""
+        layout = self.layout()
+        if layout is not None:
+            layout.activate()
+        self.resize(self.width(), self.sizeHint().height())
 
     # What a person does
 

@@ -201,7 +201,7 @@ def test_a_network_with_buffers_opens(tmp_path: Path) -> None:
 
 
 def test_what_lies_in_the_folder_is_not_written_over(folder: Path, run: Trained) -> None:
-    with pytest.raises(InputError, match=r"^folder: run is not empty"):
+    with pytest.raises(InputError, match=r"^folder: the folder run is not empty"):
         write_folder(folder, exported(CASE, run))
 
 
