@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from PySide6.QtCore import Qt
 from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QFileDialog, QLabel, QMenu, QPlainTextEdit, QProgressBar, QPushButton
 from pytestqt.qtbot import QtBot
@@ -92,7 +91,7 @@ def test_a_script_is_verified_and_both_hashes_are_shown(window: MainWindow, qtbo
     end = dialog.findChild(QPushButton, "taking_end")
     assert end is not None
     assert end.text() == "Close"
-    qtbot.mouseClick(end, Qt.MouseButton.LeftButton)
+    end.click()
     idle(window, qtbot)
 
 
@@ -133,7 +132,7 @@ def test_verifying_is_cancelled_at_once_and_the_script_ends(
     assert bar.maximum() > bar.value() > 0
     window.take_away.verify(1)  # one at a time
     assert "still being taken" in note(window)
-    qtbot.keyClick(dialog, Qt.Key.Key_Escape)
+    dialog.reject()  # as Esc does
     idle(window, qtbot)
     assert note(window) == "Cancelled."
     process = Path("/proc") / place.read_text()

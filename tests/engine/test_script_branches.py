@@ -7,6 +7,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -14,6 +15,7 @@ import torch
 from engine.config import RunConfig
 from engine.control import Change, RunControl, ScheduleChange
 from engine.datasets.library import Library
+from engine.errors import InputError
 from engine.events import EpochFinished, Event, Finished, Intervened, Started, StepFinished
 from engine.rewind.branch import branch, branch_config
 from engine.rewind.moments import checkpoint_at
@@ -157,18 +159,16 @@ def other_set_ups() -> dict[str, Line]:
         "label_smoothing": one(adam, 8, {"loss.label_smoothing": 0.1}),
     }
     for step in (0, 1, 8, PER_EPOCH):
-        found[f"learning_rate_{step}"] = one(adam, step, {"optimizer.learning_rate": 0.01})
         found[f"batch_{step}"] = one(points(network__dropout=0.2), step, {"training.batch_size": 32})
-        found[f"small_batch_{step}"] = one(adam, step, {"training.batch_size": 7})
         found[f"large_batch_{step}"] = one(points(training__epochs=6), step, {"training.batch_size": 100})
-        found[f"samples_{step}"] = one(adam, step, {"dataset.samples": 500})
+    for step in (0, 8):
+        found[f"learning_rate_{step}"] = one(adam, step, {"optimizer.learning_rate": 0.01})
         found[f"optimizer_{step}"] = one(adam, step, {"optimizer": "sgd"})
         found[f"schedule_{step}"] = one(adam, step, {"schedule": "one_cycle"})
-        found[f"augmentation_{step}"] = one(adam, step, {"augmentation": "noise"})
-    noisy = points({"augmentation": "noise"}, network__dropout=0.2)
-    found["augmentation_goes_on"] = one(noisy, 8, {"training.batch_size": 13, "training.seed": 5})
-    found["augmentation_stronger"] = one(noisy, 8, {"augmentation.strength": 0.7})
-    found["no_augmentation_any_more"] = one(noisy, 8, {"augmentation": "none"})
+    found["small_batch"] = one(adam, 8, {"training.batch_size": 7})
+    found["samples"] = one(adam, 8, {"dataset.samples": 500})
+    found["augmentation"] = one(points({"augmentation": "noise"}), 8, {"training.batch_size": 15})
+    found["augmentation_begins"] = one(adam, 8, {"augmentation": "noise", "training.seed": 4})
     found["dataset"] = one(adam, 8, {"dataset": "spirals"})
     found["dataset_with_other_settings"] = one(points(dataset__noise=0.1), 8, {"dataset.noise": 0.3})
     found["much"] = one(
@@ -190,7 +190,7 @@ def other_set_ups() -> dict[str, Line]:
 def optimizers() -> dict[str, Line]:
     """One state goes on under other settings, another begins."""
     found = {}
-    for name in ("sgd", "muon", "rmsprop", "asgd", "lbfgs", "adam_rule", "adafactor", "rprop", "nadam"):
+    for name in ("muon", "rmsprop", "asgd", "lbfgs", "adam_rule"):
         slow = {"optimizer__learning_rate": 0.05} if name == "lbfgs" else {}
         found[f"{name}_rate"] = one(points({"optimizer": name}, **slow), 8, {"optimizer.learning_rate": 0.02})
         found[f"{name}_then_adam"] = one(points({"optimizer": name}, **slow), 8, {"optimizer": "adam"})
@@ -399,3 +399,58 @@ def test_scripts_are_laid_out_as_a_formatter_leaves_them(outcomes: Outcomes, fol
             [sys.executable, "-m", "ruff", *command, "--no-cache", *scripts], capture_output=True, text=True, timeout=60
         )
         assert ruff.returncode == 0, ruff.stdout[:4000]
+
+
+# What cannot be written.
+
+
+def after(config: RunConfig, step: int = 8, **others: Any) -> Past:
+    return Past(**{"config": config, "step": step, "threads": 1, "memory_format": "contiguous", **others})
+
+
+def write(config: RunConfig, past: Past, **others: Any) -> str:
+    return write_script(config, **{"threads": 1, "memory_format": "contiguous", "past": past, **others})
+
+
+@pytest.mark.parametrize(
+    ("parent", "child", "others", "problem"),
+    [
+        (points(), points(network__dropout=0.5), {}, "whose network has other settings"),
+        (points(), points(), {"device": "CUDA · H100"}, "one on another device"),
+        (points(), points(network__hidden=(9,)), {}, "whose network has other settings"),
+        (
+            images({"network": "lenet3"}),
+            images({"network": "lenet3"}),
+            {"memory_format": "channels_last"},
+            "another way",
+        ),
+    ],
+)
+def test_a_branch_that_a_script_cannot_follow_is_refused(
+    parent: RunConfig, child: RunConfig, others: dict[str, Any], problem: str
+) -> None:
+    with pytest.raises(InputError, match=f"^script: .*{problem}"):
+        write(child, after(parent), **others)
+
+
+@pytest.mark.parametrize("step", [-1, 19, True])
+def test_a_step_that_the_parent_never_did_is_refused(step: int) -> None:
+    with pytest.raises(InputError, match=r"^script: no branch can begin after step"):
+        write(points(), after(points(), step))
+
+
+def test_runs_that_branch_off_one_another_without_an_end_are_refused() -> None:
+    past = after(points())
+    for _ in range(60):
+        past = after(points(), past=past)
+    with pytest.raises(InputError, match=r"^script: too many runs"):
+        write(points(), past)
+
+
+def test_each_folder_of_data_has_an_option_of_its_own() -> None:
+    one_more = after(images({"network": "mnist_mlp", "dataset": "kmnist"}), 2)
+    script = write(images({"network": "mnist_mlp"}), one_more)
+    assert '"--data"' in script
+    assert '"--data-2"' in script
+    assert "load_data(options.data)" in script
+    assert "load_data_2(options.data_2)" in script
