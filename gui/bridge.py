@@ -26,7 +26,6 @@ from engine.events import CheckpointSaved, Event, Failed, Finished, Preparing, S
 from engine.files import write_atomically
 from engine.lessons.lesson import Lesson, save_lesson, stage_of
 from engine.preload import import_torch, share_cores, use_one_thread
-from engine.race_run import RaceRun
 from engine.rewind.snapshots import Snapshots
 from engine.runs.recorder import RunRecorder
 from engine.runs.run_record import Branch
@@ -41,6 +40,7 @@ if TYPE_CHECKING:
     from engine.datasets.data import Dataset
     from engine.inspection.microscope import Specimen
     from engine.live import LiveNetwork
+    from engine.race_run import RaceRun
     from engine.rewind.moments import Moment
     from engine.rewind.reopened import Reopened
     from engine.snapshots import FilterImages

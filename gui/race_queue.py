@@ -6,21 +6,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, QTimer, Signal
 from PySide6.QtWidgets import QWidget
 
 from engine.errors import InputError
 from engine.race import Entrant, race_tag
-from engine.race_run import RaceRun
 from engine.runs.store import RunStore
 from gui.bridge import Bridge
-from gui.race_dialog import RaceDialog
 from gui.race_strip import RaceStrip
 from gui.run_state import RunState
 from gui.theme import Theme
 from gui.views.offer import Offer
 from gui.views.setup_panel import SetupPanel
+
+if TYPE_CHECKING:
+    from engine.race_run import RaceRun
 
 LOOK_EVERY = 250  # ms between two looks at a race whose runs go on at once
 
@@ -102,6 +104,8 @@ class RaceQueue(QObject):
             except InputError as error:
                 self.problem.emit(error)
                 return
+            from gui.race_dialog import RaceDialog  # here, as what few start-ups need
+
             RaceDialog(self._window, config, self._state, self.begin).open()
 
     def begin(self, entrants: Sequence[Entrant], at_once: int = 1) -> None:
@@ -133,6 +137,8 @@ class RaceQueue(QObject):
     # At once
 
     def _begin_at_once(self, number: int) -> None:
+        from engine.race_run import RaceRun
+
         self._race, self._seen = RaceRun(self._entrants, at_once=number), (0, 0)
         self._bridge.start_race(self._race)
         if not self._bridge.racing:  # the window closes

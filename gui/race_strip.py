@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QRectF, Qt, Signal
 from PySide6.QtGui import QFontMetrics, QPainter, QResizeEvent
 from PySide6.QtWidgets import (
@@ -19,10 +21,12 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from engine.race_run import RaceRun
 from gui.race_model import COLUMNS, PROGRESS_ROLE, STATE, STEPS, TIME, RaceModel
 from gui.run_colors import SWATCH
 from gui.theme import PANEL_MARGIN, SPACING, Theme
+
+if TYPE_CHECKING:
+    from engine.race_run import RaceRun
 
 ROW_HEIGHT = 24  # px
 MOST_ROWS = 6  # without scrolling
