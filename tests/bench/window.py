@@ -31,7 +31,7 @@ def measure(plan: Plan) -> list[Figure]:
         watched, alone = [], []
         headless.ask(epoch)  # one that does not count on either side: memory is taken, caches fill
         window.ask({"probe": "speed", **epoch})
-        for number in range(plan.times(6, 1)):
+        for number in range(plan.times(12, 1)):
             if number % 2:
                 alone.append(headless.ask(epoch))
             watched.append(window.ask({"probe": "speed", **epoch}))
