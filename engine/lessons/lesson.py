@@ -29,6 +29,7 @@ TOOLS = (
     "distance",
     "functions",
     "descent",
+    "compare",
     "confusion",
     "activations",
 )
