@@ -1,8 +1,8 @@
 """A run taken away: weights for other programs, and a folder or zip that opens on another computer.
 
-Such a folder holds `config.json`, from which the run can be repeated; `weights.safetensors`; `events.jsonl`, what the
-run told, an event a line; `script.py`, which repeats it without Learnscope; `README.txt`; and `manifest.json`, which
-says the size and the SHA-256 of each, the hash of all weights, and their step where that is not the run's last.
+Such a folder holds `config.json`, its set-up; `weights.safetensors`; `events.jsonl`, what the run told, an event a
+line; `script.py`, which repeats it without Learnscope; `README.txt`; and `manifest.json`, which says the size and the
+SHA-256 of each, the hash of all weights, and their step where that is not the run's last.
 `engine.archive.open_archive` reads it.
 """
 
@@ -227,7 +227,7 @@ def _readme(run: RunExport, why_no_script: str) -> str:
     lines = [
         f"A run of Learnscope: {config.network.name} on {config.dataset.name}, {config.optimizer.name}.",
         "",
-        f"{CONFIG_FILE}: the set-up. `python -m engine train --config {CONFIG_FILE}` repeats the run.",
+        f"{CONFIG_FILE}: the set-up. {_repeated(run)}",
         f"{WEIGHTS_FILE}: the weights, for safetensors' load_file.",
         f"{EVENTS_FILE}: what the run told, one JSON object a line.",
         f"There is no script: {why_no_script}" if why_no_script else script,
@@ -236,6 +236,20 @@ def _readme(run: RunExport, why_no_script: str) -> str:
         f"The hash of the weights: {weight_hash(run.weights)}",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _repeated(run: RunExport) -> str:
+    """What training by the set-up alone gives."""
+    by_it = f"`python -m engine train --config {CONFIG_FILE}`"
+    started = run.started
+    if started is not None and (started.parent_step is not None or started.resumed_from):
+        begun = started.resumed_from if started.parent_step is None else started.parent_step
+        return f"{by_it} trains by it from the beginning; this run went on from another one's step {begun:,}."
+    if run.interventions:
+        return f"{by_it} repeats the run, but for what was changed during it."
+    if run.stopped_after is not None:
+        return f"{by_it} repeats the run and goes on to the end that it was to have."
+    return f"{by_it} repeats the run."
 
 
 def _chunks(file: IO[bytes]) -> Iterator[bytes]:

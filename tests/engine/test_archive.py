@@ -140,6 +140,32 @@ def test_what_is_written_is_what_the_readme_says(folder: Path, archive: Path, ru
 
 
 @pytest.mark.parametrize(
+    ("started", "changed", "ending", "said"),
+    [
+        ({}, False, {}, "repeats the run."),
+        ({}, True, {}, "repeats the run, but for what was changed during it."),
+        ({}, False, {"reason": "stopped"}, "repeats the run and goes on to the end"),
+        (
+            {"resumed_from": 3, "parent_step": 4, "parent": "7"},
+            False,
+            {},
+            "this run went on from another one's step 4.",
+        ),
+        ({"resumed_from": 3}, True, {}, "this run went on from another one's step 3."),
+    ],
+)
+def test_the_readme_says_what_the_set_up_alone_gives(
+    started: dict[str, Any], changed: bool, ending: dict[str, Any], said: str, run: Trained, tmp_path: Path
+) -> None:
+    taken = replace(exported(CASE, run), started=replace(run.started, **started))
+    taken = replace(taken, ending=replace(run.finished, **ending), events=())
+    write_folder(tmp_path / "run", taken if changed else replace(taken, interventions=()))
+    [line] = [line for line in (tmp_path / "run" / "README.txt").read_text().splitlines() if line.startswith("config")]
+    assert f"`python -m engine train --config config.json` {'trains' if started else ''}" in line
+    assert said in line
+
+
+@pytest.mark.parametrize(
     ("started", "ending", "why"),
     [
         ({"resumed_from": 4}, True, "goes on from a checkpoint of another one"),
