@@ -130,7 +130,7 @@ def test_another_run_goes_on_from_a_step_and_a_film_is_saved(
         assert getattr(film, "n_frames", 0) > 1
 
     button(window, "rewind_branch").click()  # from the last step there is nowhere to go
-    qtbot.waitUntil(lambda: "nothing is left to train" in window._note, timeout=LONG)
+    qtbot.waitUntil(lambda: "nothing is left to train" in window.note, timeout=LONG)
     assert window.run_state.step == LAST
 
     go_to(window, qtbot, 8)

@@ -38,7 +38,7 @@ def idle(window: MainWindow, qtbot: QtBot) -> None:
 
 
 def note(window: MainWindow) -> str:
-    return window._note
+    return window.note
 
 
 def test_everything_of_the_run_on_screen_is_written(window: MainWindow, qtbot: QtBot, tmp_path: Path) -> None:
