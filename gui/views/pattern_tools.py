@@ -2,42 +2,42 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QSignalBlocker, QSize, Qt, Signal, Slot
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QSizePolicy, QSlider, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtCore import QSignalBlocker, Qt, Signal, Slot
+from PySide6.QtWidgets import QLabel, QSlider, QWidget
 
 from engine.catalog import Param
-from gui import icons
 from gui.cells import HIGHEST, ladder, nearest_stop
+from gui.drawing_tools import DrawingTools
 from gui.spins import WholeSpin
-from gui.theme import DARK, SPACING, Theme
+from gui.theme import DARK, Theme
 
 DEFAULT = 10  # amid the intensities of the two patterns' training images
-_ICON = 16  # px
 _SPIN_WIDTH = 104  # px; nine figures
 
 
-class PatternTools(QWidget):
-    """Three rows that fit a dock of 220 px.
+class PatternTools(DrawingTools):
+    """Three rows.
 
     Signals:
         intensity_changed: what cells are to be painted with, a float that is a whole number.
-        eraser_toggled: whether painting sets cells to 0.
         refused: a sentence that says why what was typed is no intensity.
-        undo_requested, clear_requested, copy_requested, paste_requested, sample_requested: a button was pressed.
+        copy_requested: a button was pressed.
     """
 
     intensity_changed = Signal(float)
-    eraser_toggled = Signal(bool)
     refused = Signal(str)
-    undo_requested = Signal()
-    clear_requested = Signal()
     copy_requested = Signal()
-    paste_requested = Signal()
-    sample_requested = Signal()
 
     def __init__(self, parent: QWidget | None = None, *, theme: Theme = DARK) -> None:
-        super().__init__(parent)
-        self.setObjectName("pattern_tools")
+        super().__init__(
+            parent,
+            name="pattern_tools",
+            eraser="Set cells to 0. The right mouse button always does.",
+            clear="Set all cells to 0 (C).",
+            paste="Paste a table of numbers (Ctrl+V on the grid).",
+            paste_name="Paste values",
+            sample="Put an example of the test set on the grid (T).",
+        )
         self._stops = ladder(HIGHEST)
         self._slider = QSlider(Qt.Orientation.Horizontal)
         self._slider.setObjectName("intensity_slider")
@@ -50,31 +50,20 @@ class PatternTools(QWidget):
         self._label = QLabel("Intensity")
         self._label.setProperty("role", "secondary")
         self._label.setBuddy(self._spin)
-        self._eraser = self._button("eraser", "Eraser", "Set cells to 0. The right mouse button always does.")
-        self._eraser.setCheckable(True)
-        self._undo = self._button("undo", "Undo", "Take back the last step (Ctrl+Z).")
-        self._clear = self._button("clear", "Clear", "Set all cells to 0 (C).")
-        self._copy = self._button("copy", "Copy the values", "Copy the values as a table (Ctrl+C on the grid).")
-        self._paste = self._button("paste", "Paste values", "Paste a table of numbers (Ctrl+V on the grid).")
-        self._sample = self._button("sample", "Test example", "Put an example of the test set on the grid (T).")
-        self._sample.setProperty("compact", False)
-        self._sample.setText("Example")
-        self._sample.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
-        self._lay_out()
+        tip = "Copy the values as a table (Ctrl+C on the grid)."
+        self._copy = self._button("copy", "Copy the values", tip, self.copy_requested)
+        self._copy.setEnabled(False)
+        self._set_rows(
+            (
+                (self._label, None, self._spin),
+                (self._slider, self._eraser, self._undo, self._clear),
+                (self._copy, self._paste, None, self._sample),
+            ),
+            wide=self._slider,
+        )
         self._slider.valueChanged.connect(lambda place: self._spin.setValue(self._stops[place]))
         self._spin.valueChanged.connect(self._tell_intensity)
         self._spin.refused.connect(self._refuse)
-        self._eraser.toggled.connect(self.eraser_toggled)
-        for button, wanted in (
-            (self._undo, self.undo_requested),
-            (self._clear, self.clear_requested),
-            (self._copy, self.copy_requested),
-            (self._paste, self.paste_requested),
-            (self._sample, self.sample_requested),
-        ):
-            button.clicked.connect(wanted)
-        self.set_undo_available(False)
-        self.set_clear_available(False)
         self._spin.setValue(DEFAULT)
         self.set_highest(HIGHEST)
         self.set_theme(theme)
@@ -102,54 +91,10 @@ class PatternTools(QWidget):
             widget.setToolTip(f"{tip}</p>")
         self._follow()
 
-    def set_eraser(self, on: bool) -> None:
-        self._eraser.setChecked(on)
-
-    @Slot(bool)
-    def set_undo_available(self, available: bool) -> None:
-        self._undo.setEnabled(available)
-
     @Slot(bool)
     def set_clear_available(self, available: bool) -> None:
-        for button in (self._clear, self._copy):
-            button.setEnabled(available)
-
-    def set_theme(self, theme: Theme) -> None:
-        for button in (self._eraser, self._undo, self._clear, self._copy, self._paste, self._sample):
-            button.setIcon(icons.icon(str(button.property("drawing")), theme))
-
-    def _button(self, drawing: str, name: str, tip: str) -> QToolButton:
-        button = QToolButton()
-        button.setObjectName(f"pattern_{drawing}")
-        button.setProperty("drawing", drawing)
-        button.setProperty("compact", True)
-        button.setIconSize(QSize(_ICON, _ICON))
-        button.setAccessibleName(name)
-        button.setToolTip(tip)
-        button.setFocusPolicy(Qt.FocusPolicy.TabFocus)  # a click leaves the keys with the grid
-        return button
-
-    def _lay_out(self) -> None:
-        upper, middle, lower = QHBoxLayout(), QHBoxLayout(), QHBoxLayout()
-        for row in (upper, middle, lower):
-            row.setSpacing(SPACING)
-            row.setContentsMargins(0, 0, 0, 0)
-        upper.addWidget(self._label)
-        upper.addStretch(1)
-        upper.addWidget(self._spin)
-        middle.addWidget(self._slider, 1)
-        for button in (self._eraser, self._undo, self._clear):
-            middle.addWidget(button)
-        for button in (self._copy, self._paste):
-            lower.addWidget(button)
-        lower.addStretch(1)
-        lower.addWidget(self._sample)
-        rows = QVBoxLayout(self)
-        rows.setContentsMargins(0, 0, 0, 0)
-        rows.setSpacing(SPACING)
-        for row in (upper, middle, lower):
-            rows.addLayout(row)
-        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        super().set_clear_available(available)
+        self._copy.setEnabled(available)
 
     @Slot(int)
     def _tell_intensity(self, value: int) -> None:
