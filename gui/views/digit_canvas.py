@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from PySide6.QtCore import QEvent, QMimeData, QPointF, QRectF, QSize, Qt, QTimer, Signal, Slot
+from PySide6.QtCore import QEvent, QMimeData, QPointF, QRectF, Qt, Slot
 from PySide6.QtGui import (
     QDragEnterEvent,
     QDragLeaveEvent,
@@ -23,17 +23,18 @@ from PySide6.QtGui import (
     QTabletEvent,
     QTouchEvent,
 )
-from PySide6.QtWidgets import QFileDialog, QSizePolicy, QWidget
+from PySide6.QtWidgets import QFileDialog, QWidget
 
 from engine.errors import InputError
 from gui import canvas_paint
 from gui.drawing import Drawing
+from gui.drawing_surface import Contents, DrawingSurface
 from gui.pictures import FILTER, canvas_pixels, read_picture
 from gui.strokes import BRUSH_DEFAULT, BRUSH_MAX, BRUSH_MIN, SIDE, Dab, Pixels, Square, pressed_radius, square_in
 from gui.theme import DARK, Theme
 
 _KEY_STEP = 8.0  # canvas pixels an arrow key moves the pen
-_SMALLEST, _COMFORTABLE = 140, 240  # px, side of the widget
+_SMALLEST = 140  # px, side of the widget
 _ARROWS = {
     Qt.Key.Key_Left: (-1, 0),
     Qt.Key.Key_Right: (1, 0),
@@ -42,7 +43,7 @@ _ARROWS = {
 }
 
 
-class DigitCanvas(QWidget):
+class DigitCanvas(DrawingSurface):
     """A square to draw on, centred in the widget.
 
     Drawings are rasters of 280×280 pixels at any size on screen, bright ink on black as MNIST has it.
@@ -50,37 +51,20 @@ class DigitCanvas(QWidget):
     Signals:
         drawing_changed: the pixels as an owned, read-only uint8 array, or None when the canvas is empty. (280, 280) for
             drawings, (280, 280, 3) in colour, and the sample's own (H, W) or (H, W, 3) while a sample is held exactly.
-            At most once a turn of the event loop.
-        rejected: a sentence that says why a picture was not taken. The canvas shows it too.
-        undo_available, clear_available: whether there is something to take back, to clear.
     """
 
-    drawing_changed = Signal(object)
-    rejected = Signal(str)
-    undo_available = Signal(bool)
-    clear_available = Signal(bool)
-
     def __init__(self, parent: QWidget | None = None, *, theme: Theme = DARK) -> None:
-        super().__init__(parent)
+        super().__init__(parent, theme=theme, smallest=_SMALLEST)
         self.setObjectName("digit_canvas")
         self.setAccessibleName("Drawing canvas")
-        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setAcceptDrops(True)
         self.setAttribute(Qt.WidgetAttribute.WA_AcceptTouchEvents)
-        self.setContextMenuPolicy(Qt.ContextMenuPolicy.PreventContextMenu)  # the right button erases
-        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
         self._drawing = Drawing()
         self._drawable = True
         self._subject = "a digit"
         self._brush = float(BRUSH_DEFAULT)
-        self._eraser = False
-        self._theme = theme
-        self._message = ""
         self._drop_near = False
         self._key_pen: tuple[float, float] | None = None
-        self._could_undo = self._could_clear = False
-        self._emission = QTimer(self, singleShot=True, interval=0)
-        self._emission.timeout.connect(self._emit)
         self._describe()
 
     # What the canvas is for
@@ -102,9 +86,8 @@ class DigitCanvas(QWidget):
         self._changed()
 
     def set_theme(self, theme: Theme) -> None:
-        self._theme = theme
+        super().set_theme(theme)
         self._refresh_cursor()
-        self.update()
 
     # Tools
 
@@ -116,30 +99,15 @@ class DigitCanvas(QWidget):
 
     @Slot(bool)
     def set_eraser(self, on: bool) -> None:
-        self._eraser = on
+        super().set_eraser(on)
         self._refresh_cursor()
-
-    @Slot()
-    def undo(self) -> None:
-        """Takes back the last stroke, picture, or clearing."""
-        if self._drawing.undo():
-            self._changed()
-
-    @Slot()
-    def clear(self) -> None:
-        """Empties the canvas; `undo` brings back what was there."""
-        if self._drawing.clear():
-            self._changed()
-        elif self._message:
-            self._message = ""
-            self.update()
 
     @Slot()
     def paste(self) -> None:
         """Takes the clipboard's image, or the picture file copied there."""
         mime: QMimeData | None = QGuiApplication.clipboard().mimeData()  # None where another program holds it
         if mime is None or not self._take(mime):
-            self._reject("There is no picture in the clipboard; copy one first.")
+            self.reject("There is no picture in the clipboard; copy one first.")
 
     @Slot()
     def choose_picture(self) -> None:
@@ -157,7 +125,7 @@ class DigitCanvas(QWidget):
         try:
             image, name = read_picture(Path(path)), Path(path).name
         except InputError as error:
-            self._reject(error.sentence)
+            self.reject(error.sentence)
             return
         self._put(image, name=name)
 
@@ -172,9 +140,8 @@ class DigitCanvas(QWidget):
         self._drawing.put_exact(sample)
         self._changed()
 
-    def drawing(self) -> Pixels | None:
-        """What `drawing_changed` emits, now."""
-        return self._drawing.taken()
+    def _contents(self) -> Contents:
+        return self._drawing
 
     # Mouse, pen and touch
 
@@ -278,10 +245,6 @@ class DigitCanvas(QWidget):
             self._changed()
         self.update()
 
-    def focusInEvent(self, event: QFocusEvent) -> None:
-        super().focusInEvent(event)
-        self.update()
-
     def focusOutEvent(self, event: QFocusEvent) -> None:
         if self._key_pen is not None:
             self._release()
@@ -305,7 +268,7 @@ class DigitCanvas(QWidget):
     def dropEvent(self, event: QDropEvent) -> None:
         self._drop_near = False
         if not self._take(event.mimeData()):
-            self._reject("Only pictures on this computer can be dropped; save it first, or copy and paste it.")
+            self.reject("Only pictures on this computer can be dropped; save it first, or copy and paste it.")
         event.acceptProposedAction()
         self.update()
 
@@ -327,32 +290,12 @@ class DigitCanvas(QWidget):
         try:
             pixels = canvas_pixels(image, channels=self._drawing.channels, strokes=self._drawable, name=name)
         except InputError as error:
-            self._reject(error.sentence)
+            self.reject(error.sentence)
             return
         self._drawing.put_picture(pixels)
         self._changed()
 
-    def _reject(self, sentence: str) -> None:
-        self._message = sentence
-        self.update()
-        self.rejected.emit(sentence)
-
-    # Changes
-
-    def _changed(self) -> None:
-        self._message = ""
-        self.update()
-        self._emission.start()
-
-    def _emit(self) -> None:
-        drawing = self._drawing
-        if drawing.can_undo != self._could_undo:
-            self._could_undo = drawing.can_undo
-            self.undo_available.emit(self._could_undo)
-        if drawing.is_empty == self._could_clear:
-            self._could_clear = not drawing.is_empty
-            self.clear_available.emit(self._could_clear)
-        self.drawing_changed.emit(drawing.taken())
+    # Words
 
     def _describe(self) -> None:
         self.setAccessibleDescription(
@@ -367,12 +310,6 @@ class DigitCanvas(QWidget):
         return f"Draw {self._subject} here" if self._drawable else "Drop a picture here"
 
     # Painting
-
-    def sizeHint(self) -> QSize:
-        return QSize(_COMFORTABLE, _COMFORTABLE)
-
-    def minimumSizeHint(self) -> QSize:
-        return QSize(_SMALLEST, _SMALLEST)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, Qt, QTimer, Signal, Slot
+from PySide6.QtCore import QEvent, QPointF, QRectF, Qt, Slot
 from PySide6.QtGui import (
     QColor,
     QFocusEvent,
@@ -19,15 +19,16 @@ from PySide6.QtGui import (
     QPaintEvent,
     QPen,
 )
-from PySide6.QtWidgets import QSizePolicy, QToolTip, QWidget
+from PySide6.QtWidgets import QToolTip, QWidget
 
 from engine.errors import InputError
 from gui import canvas_paint, numbers
-from gui.cells import HIGHEST, Cell, Cells, Frame, Values, as_text, frame_in, levels, line_of, parse_cells, short
+from gui.cells import HIGHEST, Cell, Cells, Frame, as_text, frame_in, levels, line_of, parse_cells, short
+from gui.drawing_surface import Contents, DrawingSurface
 from gui.theme import DARK, FONT_BASE, FONT_SMALL, SPACING, Theme
 
 INTENSITY = 10.0  # what is painted at first: amid the training images of the two patterns
-_SMALLEST, _COMFORTABLE = 120, 240  # px, side of the widget
+_SMALLEST = 120  # px, side of the widget
 _HINT_HEIGHT = 14 * SPACING
 _CENTRE = int(Qt.AlignmentFlag.AlignCenter)
 _HINT = "Paint a pattern here"
@@ -39,23 +40,15 @@ _ARROWS = {
 }
 
 
-class PatternGrid(QWidget):
+class PatternGrid(DrawingSurface):
     """Square cells, each with its value; the brightest one is the largest.
 
     Signals:
-        drawing_changed: the values as an owned, read-only float32 array (rows, columns), or None when all are 0. At
-            most once a turn of the event loop.
-        rejected: a sentence that says why something was not taken. The grid shows it too.
-        undo_available, clear_available: whether there is something to take back, to clear.
+        drawing_changed: the values as an owned, read-only float32 array (rows, columns), or None when all are 0.
     """
 
-    drawing_changed = Signal(object)
-    rejected = Signal(str)
-    undo_available = Signal(bool)
-    clear_available = Signal(bool)
-
     def __init__(self, parent: QWidget | None = None, *, theme: Theme = DARK) -> None:
-        super().__init__(parent)
+        super().__init__(parent, theme=theme, smallest=_SMALLEST)
         self.setObjectName("pattern_grid")
         self.setAccessibleName("Pattern")
         self.setWhatsThis(
@@ -63,25 +56,16 @@ class PatternGrid(QWidget):
             "arrow keys move, Enter paints, Shift paints along the way, and digits are the cell's value itself. Ctrl+C "
             "and Ctrl+V copy and paste the values as a table."
         )
-        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
-        self.setContextMenuPolicy(Qt.ContextMenuPolicy.PreventContextMenu)  # the right button erases
-        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
         self.setMouseTracking(True)
         self.setCursor(Qt.CursorShape.CrossCursor)
-        self._theme = theme
         self._highest = HIGHEST
         self._intensity = INTENSITY
-        self._eraser = False
-        self._message = ""
         self._shape = (4, 4)
         self._cells = Cells(rows=4, columns=4)
         self._cursor = self._reached = Cell(0, 0)
         self._under: Cell | None = None
         self._stroke: float | None = None  # the value that the pressed button paints
         self._typed: int | None = None  # the digits that the cell was given so far
-        self._could_undo = self._could_clear = False
-        self._emission = QTimer(self, singleShot=True, interval=0)
-        self._emission.timeout.connect(self._emit)
         self._describe()
 
     # What the grid is for
@@ -97,37 +81,12 @@ class PatternGrid(QWidget):
         self._stroke = self._typed = self._under = None
         self._changed()
 
-    def set_theme(self, theme: Theme) -> None:
-        self._theme = theme
-        self.update()
-
     # Tools
 
     @Slot(float)
     def set_intensity(self, value: float) -> None:
         """What is painted, kept within 0 and the largest value of a cell."""
         self._intensity = min(max(value, 0.0), float(self._highest))
-
-    @Slot(bool)
-    def set_eraser(self, on: bool) -> None:
-        self._eraser = on
-
-    @Slot()
-    def undo(self) -> None:
-        """Takes back the last stroke, sample, or clearing."""
-        self._lift()
-        if self._cells.undo():
-            self._changed()
-
-    @Slot()
-    def clear(self) -> None:
-        """Sets all cells to 0; `undo` brings back what was there."""
-        self._lift()
-        if self._cells.clear():
-            self._changed()
-        elif self._message:
-            self._message = ""
-            self.update()
 
     @Slot()
     def copy(self) -> None:
@@ -147,13 +106,6 @@ class PatternGrid(QWidget):
         self._cells.put(values)
         self._changed()
 
-    @Slot(str)
-    def reject(self, sentence: str) -> None:
-        """Shows why something was not taken, until the next change."""
-        self._message = sentence
-        self.update()
-        self.rejected.emit(sentence)
-
     def show_sample(self, sample: NDArray[np.generic]) -> None:
         """Puts a sample of the dataset on the grid, its values bit for bit.
 
@@ -166,9 +118,8 @@ class PatternGrid(QWidget):
             self._cells.put(sample.reshape(self._shape).astype(np.float32))
             self._changed()
 
-    def drawing(self) -> Values | None:
-        """What `drawing_changed` emits, now."""
-        return self._cells.taken()
+    def _contents(self) -> Contents:
+        return self._cells
 
     # Mouse
 
@@ -267,32 +218,12 @@ class PatternGrid(QWidget):
         self._stroke = self._typed = None
         self._cells.end()
 
-    def focusInEvent(self, event: QFocusEvent) -> None:
-        super().focusInEvent(event)
-        self.update()
-
     def focusOutEvent(self, event: QFocusEvent) -> None:
         self._lift()
         super().focusOutEvent(event)
         self.update()
 
-    # Changes
-
-    def _changed(self) -> None:
-        self._message = ""
-        self._describe()
-        self.update()
-        self._emission.start()
-
-    def _emit(self) -> None:
-        cells = self._cells
-        if cells.can_undo != self._could_undo:
-            self._could_undo = cells.can_undo
-            self.undo_available.emit(self._could_undo)
-        if cells.is_empty == self._could_clear:
-            self._could_clear = not cells.is_empty
-            self.clear_available.emit(self._could_clear)
-        self.drawing_changed.emit(cells.taken())
+    # Words
 
     def _describe(self) -> None:
         text = self._reading(self._cursor)
@@ -315,12 +246,6 @@ class PatternGrid(QWidget):
         return super().event(event)
 
     # Painting
-
-    def sizeHint(self) -> QSize:
-        return QSize(_COMFORTABLE, _COMFORTABLE)
-
-    def minimumSizeHint(self) -> QSize:
-        return QSize(_SMALLEST, _SMALLEST)
 
     def paintEvent(self, event: QPaintEvent) -> None:
         del event
