@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import platform
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from engine.losses import LOSSES
 from engine.networks import NETWORKS
 from engine.optimizers import OPTIMIZERS
 from engine.preparation import Ready
+from engine.schedules import SCHEDULES
 from engine.tuning import Tuned
 from engine.weights import Weights, named_tensors
 
@@ -138,7 +140,11 @@ def load_checkpoint(path: Path) -> Checkpoint:
 
 
 def check_same_run(config: RunConfig, checkpoint: Checkpoint) -> None:
-    """Raises InputError where `config` is not the checkpoint's, but for what may be extended."""
+    """Raises InputError where `config` is not the checkpoint's, but for what may be extended.
+
+    A run cannot be made longer or shorter where its schedule, or one that it had, spans it from end to end: the steps
+    before would have had other learning rates, and nothing would repeat the run.
+    """
     ours, theirs = config.model_dump(), checkpoint.config.model_dump()
     for name in EXTENDABLE:
         ours["training"][name] = theirs["training"][name]
@@ -146,6 +152,36 @@ def check_same_run(config: RunConfig, checkpoint: Checkpoint) -> None:
         if value != theirs[part]:
             field = _first_difference(part, value, theirs[part])
             raise refused(f"it is of a run with another set-up: {field} differs", "resume with the set-up unchanged")
+    size = checkpoint.manifest.train_size
+    total = planned_steps(checkpoint.config, size)
+    spanning = next((name for name in _schedules(checkpoint) if SCHEDULES[name].spans), None)
+    if spanning is not None and planned_steps(config, size) != total:
+        raise refused(
+            f"its schedule ({spanning}) spans the {total:,} steps that the run was to have",
+            "the epochs and steps as they were; a branch may have others",
+        )
+
+
+def planned_steps(config: RunConfig, train_size: int) -> int:
+    """The updates that a run of `config` is to have, on so many training samples."""
+    training = config.training
+    total = training.epochs * math.ceil(train_size / training.batch_size)
+    return min(total, training.steps or total)
+
+
+def as_of(config: RunConfig, checkpoint: Checkpoint) -> Checkpoint:
+    """The same moment of a run that was continued with `config` since, which `check_same_run` allows."""
+    if checkpoint.config == config:
+        return checkpoint
+    manifest = checkpoint.manifest.model_copy(update={"config": config.to_json()})
+    return replace(checkpoint, config=config, manifest=manifest)
+
+
+def _schedules(checkpoint: Checkpoint) -> Iterator[str]:
+    """The names of those that the run had."""
+    yield checkpoint.config.schedule.name
+    yield checkpoint.progress.schedule.name
+    yield from (change.new for change in checkpoint.interventions if change.name == "schedule")
 
 
 def restore(

@@ -24,10 +24,12 @@ class ScheduleEntry(Entry):
         multiplier: the factor on the base learning rate; 1 throughout where `plateau`.
         plateau: the factor depends on the losses seen: keep a PlateauState, let it observe one loss an epoch, and
             multiply by its factor.
+        spans: the factor at a step depends on how long the run is.
     """
 
     multiplier: Multiplier
     plateau: bool = False
+    spans: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +173,7 @@ SCHEDULES = Catalog(
                 ),
             ),
             multiplier=_cosine,
+            spans=True,
         ),
         ScheduleEntry(
             name="one_cycle",
@@ -203,6 +206,7 @@ SCHEDULES = Catalog(
                 ),
             ),
             multiplier=_one_cycle,
+            spans=True,
         ),
         ScheduleEntry(
             name="reduce_on_plateau",

@@ -53,14 +53,19 @@ def pick_up(config: RunConfig, folder: Path) -> Kept:
         return Kept(config, None, policy, "")
     try:
         checkpoint = load_checkpoint(folder)
-        check_same_run(config, checkpoint)
+        longer = _longer(config, checkpoint)
+        check_same_run(longer, checkpoint)
     except InputError as error:
         return Kept(config, None, policy, f"The run begins anew: {error.problem}.")
-    # A run that was stopped goes on to the end it was to have; one that was completed gets as much once more.
+    note = f"Picked up after step {checkpoint.step:,}, in epoch {checkpoint.epoch:,}."
+    return Kept(longer, checkpoint, policy, note)
+
+
+def _longer(config: RunConfig, checkpoint: Checkpoint) -> RunConfig:
+    """A run that was stopped goes on to the end it was to have; one that was completed gets as much once more."""
     asked, target = config.training, checkpoint.config.training.epochs
     finished = checkpoint.epoch >= target and checkpoint.progress.closed
     epochs = checkpoint.epoch + asked.epochs if finished else max(target, asked.epochs)
     steps = checkpoint.step + asked.steps if asked.steps else 0
     training = asked.model_copy(update={"epochs": epochs, "steps": steps})
-    note = f"Picked up after step {checkpoint.step:,}, in epoch {checkpoint.epoch:,}."
-    return Kept(config.model_copy(update={"training": training}), checkpoint, policy, note)
+    return config.model_copy(update={"training": training})

@@ -11,7 +11,7 @@ import torch
 
 import engine.course
 import engine.steps
-from engine.checkpoint import Checkpoint, caution, load_checkpoint
+from engine.checkpoint import Checkpoint, caution, check_same_run, load_checkpoint
 from engine.checkpoint_folder import BEST, LATEST, CheckpointPolicy, epoch_file, holds_checkpoint
 from engine.config import RunConfig
 from engine.control import Change, RunControl, ScheduleChange
@@ -31,7 +31,7 @@ from engine.networks import NETWORKS
 from engine.optimizers import OPTIMIZERS
 from engine.training import train
 from engine.tuning import Trial, Tuned, Tuner
-from tests.engine.checkpoint_runs import assert_unbroken, interrupted, run, small_config
+from tests.engine.checkpoint_runs import Doings, assert_unbroken, interrupted, run, small_config
 from tests.engine.runs import losses, of_kind, tiny_library, toy_config
 
 PER_EPOCH = 6  # steps of `small_config`
@@ -221,6 +221,35 @@ class TestWhereItGoesOn:
         second = run(small_config(), resume=load_checkpoint(tmp_path))
         whole = run(small_config())
         assert first.told()[:-1] + second.told() == whole.told()
+
+    @pytest.mark.parametrize(
+        ("schedule", "spans"),
+        [("constant", False), ("step", False), ("reduce_on_plateau", False), ("cosine", True), ("one_cycle", True)],
+    )
+    def test_a_schedule_that_spans_the_run_keeps_its_length(self, schedule: str, spans: bool, tmp_path: Path) -> None:
+        """Else the steps before would have had other rates, and neither the script nor going back repeat the run."""
+        picks = {"schedule": schedule}
+        first = run(small_config(picks, training__epochs=2), checkpoints=CheckpointPolicy(folder=tmp_path))
+        checkpoint = load_checkpoint(tmp_path)
+        for same in ({"training__epochs": 2}, {"training__epochs": 3, "training__steps": checkpoint.step}):
+            check_same_run(small_config(picks, **same), checkpoint)
+        for other in ({}, {"training__epochs": 2, "training__steps": checkpoint.step - 1}):
+            second = run(small_config(picks, **other), resume=checkpoint)
+            refused = f"its schedule ({schedule}) spans the {checkpoint.step} steps that the run was to have"
+            last = second.events[-1]
+            assert (isinstance(last, Failed) and refused in last.message) == spans
+        if not spans:
+            longer = run(small_config(picks), resume=checkpoint)
+            assert first.told()[:-1] + longer.told() == run(small_config(picks)).told()
+
+    def test_so_does_one_that_a_run_had_for_a_while(self, tmp_path: Path) -> None:
+        doings: Doings = {
+            2: lambda control: control.change(ScheduleChange("cosine", {})),
+            5: lambda control: control.change(ScheduleChange("constant", {})),
+        }
+        run(small_config(training__epochs=2), doings=doings, checkpoints=CheckpointPolicy(folder=tmp_path))
+        with pytest.raises(InputError, match=r"its schedule \(cosine\) spans"):
+            check_same_run(small_config(), load_checkpoint(tmp_path))
 
     def test_nothing_is_measured_again(self, tmp_path: Path) -> None:
         class Idle(Tuner):

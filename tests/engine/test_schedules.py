@@ -10,7 +10,7 @@ from torch.optim import lr_scheduler
 from torch.optim.lr_scheduler import LRScheduler
 
 from engine.errors import InputError
-from engine.schedules import SCHEDULES, PlateauState, curve
+from engine.schedules import SCHEDULES, PlateauState, ScheduleEntry, curve
 
 BASE = 0.4
 TOTAL, STEPS_PER_EPOCH = 60, 6
@@ -119,6 +119,16 @@ def test_factors_stay_between_zero_and_one_also_past_the_end(name: str, total: i
     assert all(0 <= factor <= 1 for factor in factors)
     assert len(set(factors[max(total, 1) :])) <= 1
     assert factors[0] > 0
+
+
+@pytest.mark.parametrize("entry", list(SCHEDULES), ids=lambda entry: entry.name)
+def test_those_that_span_the_run_say_so(entry: ScheduleEntry) -> None:
+    params = entry.resolve({}, part="schedule")
+
+    def factors(total: int) -> list[float]:
+        return [entry.multiplier(step, total=total, steps_per_epoch=6, params=params) for step in range(TOTAL)]
+
+    assert (factors(TOTAL) != factors(TOTAL + 6)) == entry.spans
 
 
 @pytest.mark.parametrize("total", [1, 5, 200, 5_000_000])
