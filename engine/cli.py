@@ -181,10 +181,10 @@ def _begin(
     if checkpoint is not None:
         from engine.checkpoint import check_same_run
 
+        check_same_run(config, checkpoint)
         run_id = run_of_folder(store, Path(options.resume), checkpoint)
         if run_id is not None:
-            check_same_run(config, checkpoint)
-            return store.resume(run_id, checkpoint.interventions)
+            return store.resume(run_id, checkpoint.interventions, config=config)
     return store.record(config, lesson="" if lesson is None else lesson.name, stage=stage)
 
 

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 from engine.cli_events import leaving_at_interrupt, unwritable
 from engine.cli_history import print_json, print_pairs, run_number, say, whole_number
 from engine.cli_report import Announcer
-from engine.control import RunControl
 from engine.errors import InputError
 from engine.events import Failed, as_json
 from engine.files import write_atomically, write_pieces_atomically
@@ -131,7 +130,7 @@ def _take(store: RunStore, run_id: int, kind: str, file: str, step: int | None) 
             return {}
         if kind != "config" and step is None:
             return _write_run(taken(store, run_id, announcer), kind, file)
-        past = PastRun(store, run_id, control=RunControl(), report=lambda _event, _step: None)
+        past = PastRun(store, run_id, report=announcer)
         if kind == "config":
             _write_text(file, [past.config.to_json()])
             return {}

@@ -21,7 +21,7 @@ from engine.config import RunConfig
 from engine.control import RunControl
 from engine.datasets.library import Library
 from engine.errors import InputError
-from engine.events import CheckpointSaved, Event, Failed, Finished
+from engine.events import CheckpointSaved, Event, Failed, Finished, Preparing
 from engine.preload import share_cores
 from engine.runs.exports import summary_as_json
 from engine.runs.recorder import RunRecorder
@@ -70,9 +70,14 @@ def resume(store: RunStore, options: argparse.Namespace) -> int:
             way_out = f"`runs branch {run_id} --step N` goes on from any step that was recorded"
             raise InputError("RUN", f"run {run_id} has no checkpoint to go on from", way_out)
         _check_unfinished(past, checkpoint, config)
+        _check_lengths(past, checkpoint, config)
         if checkpoint.step > past.last:
             say(f"Steps {past.last + 1:,} to {checkpoint.step:,} of run {run_id} were done and are not in its record.")
-        return session.train(config, lambda store: store.resume(run_id, checkpoint.interventions), checkpoint)
+
+        def begin(store: RunStore) -> RunRecorder:
+            return store.resume(run_id, checkpoint.interventions, config=config)
+
+        return session.train(config, begin, checkpoint)
 
 
 def branch(store: RunStore, options: argparse.Namespace) -> int:
@@ -119,13 +124,25 @@ def _check_unfinished(past: PastRun, checkpoint: Checkpoint, config: RunConfig) 
     if training.patience and progress.waited >= training.patience:
         way_out = f"`runs branch {past.id} --step N --set training.patience=…`"
         raise InputError("RUN", f"run {past.id} was ended by early stopping", way_out)
-    per_epoch = -(-checkpoint.manifest.train_size // training.batch_size)
-    total = min(training.epochs * per_epoch, training.steps or training.epochs * per_epoch)
+    from engine.checkpoint import planned_steps
+
+    total = planned_steps(config, checkpoint.manifest.train_size)
     done = isinstance(ending, Finished) and ending.reason == "completed" and ending.step >= total
     if checkpoint.step > total or (checkpoint.step == total and done):
-        limited = 0 < training.steps < training.epochs * per_epoch
+        limited = total == training.steps
         field, more = ("--steps", "a larger number, or 0 for no limit") if limited else ("--epochs", "a larger number")
         raise InputError(field, f"run {past.id} has done all of its {checkpoint.step:,} steps", more)
+
+
+def _check_lengths(past: PastRun, checkpoint: Checkpoint, config: RunConfig) -> None:
+    """Raises InputError where the run cannot be made longer or shorter."""
+    from engine.checkpoint import check_same_run
+
+    try:
+        check_same_run(config, checkpoint)
+    except InputError as error:
+        way_out = f"`runs branch {past.id} --step {checkpoint.step} --epochs {config.training.epochs}`"
+        raise InputError("RUN", f"run {past.id} cannot go on to another end: {error.problem}", way_out) from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +161,12 @@ class _Session:
         self.store.run(run_id)  # a mistake should be answered before torch is there
         from engine.cli_past import PastRun
 
-        return PastRun(self.store, run_id, control=self.control, report=self._replay, library=self.library)
+        def report(what: str, done: float | None) -> None:
+            self.reporter.report(Preparing(what, done))
+
+        return PastRun(
+            self.store, run_id, report=report, wanted=lambda: not self.control.stopping, library=self.library
+        )
 
     def train(self, config: RunConfig, begin: OnStore, resume: Checkpoint, *, repeat: Sequence[Recorded] = ()) -> int:
         """Train on from `resume`, recorded by what `begin` gives; returns the exit status."""
@@ -168,9 +190,6 @@ class _Session:
     def _tell(self, event: Event) -> None:
         if not isinstance(event, CheckpointSaved):
             self.write(event, None)
-
-    def _replay(self, event: Event, step: int) -> None:  # noqa: ARG002  # the event says how far it is
-        self.reporter.report(event)
 
 
 @contextmanager

@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from engine.checkpoint import Checkpoint, check_same_run, load_checkpoint
 from engine.checkpoint_folder import PREVIOUS, holds_checkpoint
-from engine.config import RunConfig
-from engine.control import RunControl
 from engine.datasets.library import Library
 from engine.errors import InputError
-from engine.events import Event, Finished, Preparing
+from engine.events import Finished
 from engine.export import RunExport
-from engine.rewind.history import reopen
-from engine.rewind.moments import checkpoint_at
-from engine.rewind.reopened import Reopened, recorded_of
-from engine.rewind.snapshots import Recorded, Snapshot
+from engine.rewind.history import checkpoint_of
+from engine.rewind.snapshots import Recorded, Say, Wanted
 from engine.runs.run_record import RunRecord
 from engine.runs.store import RunStore
 from engine.script import Past
@@ -27,9 +22,6 @@ from engine.script.interventions import interventions_of
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-Report = Callable[[Event, int], None]
-"""Told what is done to reach a step, and that step."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,18 +42,24 @@ class PastRun:
     """A run of the history that does not run now.
 
     Args:
-        control: asked to stop while steps are trained anew, it makes them end with KeyboardInterrupt.
-        report: told of these steps.
+        report: told what is done to reach a step, and its share in 0 … 1 or None.
+        wanted: asked meanwhile; where it says no, that ends with KeyboardInterrupt.
         library: datasets that were loaded before.
 
     Attributes:
-        config: its set-up; where it was continued to more epochs or steps, with these.
+        config: its set-up.
 
     Raises InputError where there is no such run, it is under way, or its set-up cannot be used any more.
     """
 
     def __init__(
-        self, store: RunStore, run_id: int, *, control: RunControl, report: Report, library: Library | None = None
+        self,
+        store: RunStore,
+        run_id: int,
+        *,
+        report: Say,
+        wanted: Wanted = lambda: True,
+        library: Library | None = None,
     ) -> None:
         self.id = run_id
         self.record: RunRecord = store.run(run_id)
@@ -69,9 +67,9 @@ class PastRun:
         self.library = library or Library()
         if self.record.summary.status == "running":
             raise InputError("RUN", f"run {run_id} is still running", "wait for its end, or stop it")
-        self.config = _as_continued(self.record)
+        self.config = self.record.config
         self._store = store
-        self._control = control
+        self._wanted = wanted
         self._report = report
 
     @property
@@ -109,23 +107,21 @@ class PastRun:
         Steps between are trained again, and each loss is compared with the recorded one. Raises InputError for a step
         that cannot be reached, KeyboardInterrupt.
         """
-        if not 0 <= step <= self.last:
-            raise InputError("--step", f"run {self.id} did {self.last:,} steps", f"0 to {self.last}")
         try:
-            past = reopen(self._store, self.id, library=self.library)
-            self._prolong(past, step)
-            found = checkpoint_at(
-                past,
+            found = checkpoint_of(
+                self._store,
+                self.id,
                 step,
-                wanted=lambda: not self._control.stopping,
-                report=lambda now: self._report(Preparing("Training it again", now / step if step else None), step),
-                say=lambda what, done: self._report(Preparing(what, done), step),
+                library=self.library,
+                wanted=self._wanted,
+                report=lambda now: self._report("Training it again", now / step),
+                say=self._report,
             )
         except InputError as error:
             raise _named(error) from None
         if found is None:
             raise KeyboardInterrupt
-        return replace(found, config=self.config)
+        return found
 
     def final(self) -> Final:
         """The weights that it ended with, as `LiveNetwork.weights` gave them. Raises as `reach` does.
@@ -209,44 +205,12 @@ class PastRun:
         """The first step that was recorded; 1 where there is none."""
         return next((int(table.step[0]) for table in self.record.chunks() if len(table)), 1)
 
-    def _prolong(self, past: Reopened, step: int) -> None:
-        """What was kept of a run before it was continued to more steps ends before them: let it go on to `step`."""
-        near = past.nearest(step)
-        if near is None or _planned(near) >= step:
-            return
-        kept = [(past.nearest(tick.step), tick) for tick in past.ticks]
-        longer = [
-            Snapshot(replace(found, config=self.config) if found is near else found, tick.marks)
-            for found, tick in kept
-            if found is not None and found.step == tick.step
-        ]
-        past.take_over(longer, [recorded_of(event) for event in self.record.interventions])
-
     def _above(self, run_id: int) -> PastRun:
         if run_id >= self.id:  # numbers are never given twice: a damaged record
             raise InputError("RUN", f"run {self.id} cannot have branched from run {run_id}")
-        return PastRun(self._store, run_id, control=self._control, report=self._report, library=self.library)
+        return PastRun(self._store, run_id, report=self._report, wanted=self._wanted, library=self.library)
 
 
 def _named(error: InputError) -> InputError:
     """With the name that the terminal has for a step."""
     return InputError("--step", error.problem, error.accepted) if error.field == "step" else error
-
-
-def _planned(checkpoint: Checkpoint) -> int:
-    """The steps that its set-up has."""
-    training = checkpoint.config.training
-    total = training.epochs * math.ceil(checkpoint.manifest.train_size / training.batch_size)
-    return min(total, training.steps or total)
-
-
-def _as_continued(record: RunRecord) -> RunConfig:
-    """The set-up with as many steps as the run last had to do."""
-    config, started = record.config, record.started
-    if started is None:
-        return config
-    training, per_epoch, total = config.training, started.steps_per_epoch, started.total_steps
-    if total == min(training.epochs * per_epoch, training.steps or math.inf):
-        return config
-    update = {"epochs": math.ceil(total / per_epoch), "steps": total if total % per_epoch else 0}
-    return config.model_copy(update={"training": training.model_copy(update=update)})

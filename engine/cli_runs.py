@@ -151,7 +151,7 @@ def _table(summaries: list[RunSummary]) -> Table:
             local_time(run.began),
             run.status,
             f"{run.title}, {run.optimizer}{tags}",
-            f"{run.epoch}/{max(run.epoch, run.epochs)}",  # more where it was continued
+            f"{run.epoch}/{max(run.epoch, run.epochs)}",  # more where a lesson was picked up
             _figure(run.test_loss, ".4f"),
             _figure(run.test_accuracy, ".2%"),
         )
@@ -190,7 +190,7 @@ def _lines(record: RunRecord, above: list[int], below: list[int]) -> Iterator[tu
         threads = f"{run.threads} thread{'s' * (run.threads > 1)}"
         yield "on", f"{run.device}, {threads}, {run.memory_format}, {run.precision}"
     yield "with", ", ".join(f"{name} {version}" for name, version in record.versions.items())
-    started = record.started  # its epochs are more than the set-up's where the run was continued
+    started = record.started  # its epochs are fewer than the set-up's where the steps are limited
     epochs = run.epochs if started is None else -(-started.total_steps // started.steps_per_epoch)
     yield "steps", f"{run.step:,} of {run.total_steps or 0:,}, epoch {run.epoch} of {epochs}, {run.seconds:.1f} s"
     for name in ("validation", "test"):

@@ -12,9 +12,8 @@ import safetensors.torch
 
 from engine.archive import open_archive, read_weights
 from engine.cli_past import Final, PastRun
-from engine.control import RunControl
 from engine.errors import InputError
-from engine.events import Event, Preparing, Started
+from engine.events import Event, Started
 from engine.export import RunExport
 from engine.files import write_atomically
 from engine.results import WEIGHTS_FILE
@@ -44,12 +43,9 @@ def taken(store: RunStore, run: int, report: Report) -> RunExport:
     undisturbed. Raises InputError where there is no such run, it is under way, or its weights cannot be had.
     """
     report("Reading the run", None)
-    past = _past(store, run, report)
-    try:
-        imported = read_weights(past.folder, past.config) if _imported(past.folder) else None
-        final = past.final() if imported is None else Final(imported, 0)
-    except KeyboardInterrupt:  # as the one who trains anew says that it was stopped, which nobody asked for here
-        raise InputError("run", "it was not read to its end", "try again") from None
+    past = PastRun(store, run, report=report)
+    imported = read_weights(past.folder, past.config) if _imported(past.folder) else None
+    final = past.final() if imported is None else Final(imported, 0)
     step = None
     if past.record.ending is None:
         step = final.step if imported is None else _step_of(past.folder)
@@ -122,19 +118,9 @@ def _unrelated(event: Event) -> Event:
     return replace(event, parent="") if isinstance(event, Started) else event
 
 
-def _past(store: RunStore, run: int, report: Report) -> PastRun:
-    def reaching(event: Event, _step: int) -> None:
-        if isinstance(event, Preparing):
-            report(event.what, event.done)
-        else:
-            report("Training it again", None)
-
-    return PastRun(store, run, control=RunControl(), report=reaching)
-
-
 def _without_weights(store: RunStore, run: int, report: Report) -> RunExport:
     """What its script is written from."""
-    past = _past(store, run, report)
+    past = PastRun(store, run, report=report)
     exported = past.export(Final({}, 0))
     if past.record.ending is None:
         exported = replace(exported, step=_last_kept(past))

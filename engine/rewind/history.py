@@ -7,7 +7,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from engine.checkpoint import Checkpoint, check_same_run, load_checkpoint
+from engine.checkpoint import Checkpoint, as_of, check_same_run, load_checkpoint, planned_steps
 from engine.checkpoint_folder import BEST, LATEST, PREVIOUS, SUFFIX
 from engine.config import RunConfig
 from engine.datasets.library import Library
@@ -87,9 +87,12 @@ def _checkpoint_of(
 def kept_before(
     store: RunStore, run_id: int, checkpoint: Checkpoint
 ) -> tuple[list[Snapshot], list[Recorded | Unknown]]:
-    """What a run that goes on from `checkpoint`, its own, has of its past: for `Snapshots.take_over`."""
+    """What a run that goes on from `checkpoint`, its own, has of its past: for `Snapshots.take_over`.
+
+    To be asked once `RunStore.resume` knows to which end it goes on.
+    """
     record = store.run(run_id)
-    kept, _ = _kept(store.folder(run_id), record, checkpoint.config, until=checkpoint.step)
+    kept, _ = _kept(store.folder(run_id), record, record.config, until=checkpoint.step)
     known = checkpoint.interventions
     kept = [snapshot for snapshot in kept if _agrees(snapshot.checkpoint, known)]
     return kept, [recorded_of(event) for event in known]
@@ -113,7 +116,7 @@ def _reopen(store: RunStore, run_id: int, library: Library, live: LiveNetwork | 
         kept.insert(0, Snapshot(first, frozenset({"first"})))
     past = Reopened(
         record,
-        config=kept[-1].checkpoint.config if kept else config,
+        config=config,
         tuned=tuned,
         live=live or untrained(config),
         library=library,
@@ -138,7 +141,10 @@ def _begin_branch(
 
 
 def _kept(folder: Path, record: RunRecord, config: RunConfig, *, until: int) -> tuple[list[Snapshot], str]:
-    """All that lies in the run's folder and is of it, ascending, and what of it cannot be used, in words."""
+    """All that lies in the run's folder and is of it, ascending, and what of it cannot be used, in words.
+
+    `config`: the run's now; what was kept before it was continued to more steps may go on to them.
+    """
     found: dict[int, Snapshot] = {}
     problems: list[str] = []
     for snapshot in _in_files(folder, problems):
@@ -151,7 +157,10 @@ def _kept(folder: Path, record: RunRecord, config: RunConfig, *, until: int) -> 
         before = found.get(checkpoint.step)
         if checkpoint.step <= until and (before is None or before.checkpoint.position <= checkpoint.position):
             marks = snapshot.marks | (before.marks if before else frozenset())
-            found[checkpoint.step] = replace(snapshot, marks=marks)
+            # A lesson that was picked up did more steps than the set-up it was recorded with.
+            if planned_steps(config, checkpoint.manifest.train_size) >= until:
+                checkpoint = as_of(config, checkpoint)
+            found[checkpoint.step] = Snapshot(checkpoint, marks)
     ended = record.ending is not None and until == record.summary.step
     kept = [found[step] for step in sorted(found)]
     if kept and not (ended and kept[-1].checkpoint.step == until):

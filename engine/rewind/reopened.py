@@ -33,7 +33,7 @@ class Reopened(Snapshots):
 
     Args:
         record: of the run.
-        config: with which its last part ran.
+        config: the run's.
         tuned: the thread count and the memory format that it had.
         live: a network of the run.
         library: datasets loaded before, to be used again.

@@ -127,11 +127,16 @@ class RunStore:
             return RunRecorder(None, problem=error.sentence if self.writable else self.problem)
         return RunRecorder(run_id, path=self.path, folder=self.folder(run_id))
 
-    def resume(self, run_id: int, interventions: Sequence[Intervened] = ()) -> RunRecorder:
+    def resume(
+        self, run_id: int, interventions: Sequence[Intervened] = (), *, config: RunConfig | None = None
+    ) -> RunRecorder:
         """A recorder of a run that goes on from its checkpoint, which knows of `interventions`.
 
         What is in the record after the checkpoint's step, told by Started, is replaced by what is told now. Raises
         StoreError where there is no such run, it still runs, or the store cannot be written.
+
+        Args:
+            config: the run's own set-up, but for the epochs and steps that it goes on to; None: nothing changes.
         """
         process = this_process()
         with self._changing("recording the run") as db:
@@ -142,6 +147,9 @@ class RunStore:
                 "process_number = ?, process_began = ?, heartbeat = ? WHERE id = ?",
                 (process.place, process.number, process.began, time.time(), run_id),
             )
+            if config is not None:
+                db.execute("UPDATE runs SET epochs = ? WHERE id = ?", (config.training.epochs, run_id))
+                db.execute("UPDATE setups SET config = ? WHERE run = ?", (config.to_json(), run_id))
         return RunRecorder(run_id, path=self.path, folder=self.folder(run_id), interventions=tuple(interventions))
 
     def folder(self, run_id: int) -> Path:

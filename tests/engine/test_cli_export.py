@@ -102,7 +102,7 @@ def test_what_cannot_be_written_is_refused_in_one_line(tmp_path: Path, capsys: p
     run = str(train())
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "mine.txt").touch()
-    assert "folder: full is not empty" in refusal(capsys, "export", run, str(tmp_path / "full"))
+    assert "folder: the folder full is not empty" in refusal(capsys, "export", run, str(tmp_path / "full"))
     assert "--as: 'gif' is not accepted; one of steps," in refusal(capsys, "export", run, "x", "--as", "gif")
     for name in ("w.safetensors", "w.pt", "run.zip", "run.py"):
         line = refusal(capsys, "export", run, str(tmp_path / "nowhere" / name))

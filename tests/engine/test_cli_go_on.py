@@ -19,7 +19,7 @@ from engine.cli import INTERRUPTED, main
 from engine.cli_past import PastRun
 from engine.config import RunConfig
 from engine.control import Change, RunControl, ScheduleChange
-from engine.events import Event, Preparing, StepFinished
+from engine.events import StepFinished
 from engine.runs.store import RunStore
 from engine.steps import evaluate
 from engine.training import train as train_events
@@ -150,6 +150,31 @@ class TestResume:
         # What it had to do last is what it goes on to.
         assert "--epochs" in refusal(capsys, "resume", str(run))
 
+    def test_the_longer_run_is_what_the_history_has_now(self) -> None:
+        run = train("--steps", "8")
+        assert runs("resume", str(run), "--steps", "0", "--epochs", "4") == 0
+        config = record(run).config
+        assert (config.training.epochs, config.training.steps, record(run).summary.epochs) == (4, 0, 4)
+        with RunStore() as store:
+            assert load_checkpoint(store.folder(run)).config == config
+
+    @pytest.mark.parametrize("how", ["runs resume", "train --resume"])
+    def test_a_schedule_that_spans_the_run_is_branched_instead(
+        self, how: str, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        run = train("--schedule", "one_cycle", "--epochs", "2")
+        if how == "runs resume":
+            said = refusal(capsys, "resume", str(run), "--epochs", "3")
+            assert said.startswith(f"RUN: run {run} cannot go on to another end: its schedule (one_cycle) spans the 12")
+            assert said.endswith(f"`runs branch {run} --step 12 --epochs 3`")
+        else:
+            before = record(run).summary
+            assert main(["train", "--resume", str(folder(run)), "--epochs", "3"]) == 2
+            assert "its schedule (one_cycle) spans the 12 steps" in capsys.readouterr().err
+            assert record(run).summary == before
+        child = answer(capsys, "branch", str(run), "--step", "12", "--epochs", "3")
+        assert (child["step"], child["epochs"], child["schedule"]) == (18, 3, "one_cycle")
+
     def test_answers_in_json(self, capsys: pytest.CaptureFixture[str]) -> None:
         run = train("--steps", "8")
         found = answer(capsys, "resume", str(run), "--steps", "10")
@@ -190,6 +215,7 @@ class TestTrainResume:
         where = str(folder(broken) / file)
         assert main(["train", "--resume", where, "--steps", "0", "--events", "/dev/null"]) == 0
         assert numbers() == [broken, whole]
+        assert record(broken).config == record(whole).config
         assert losses(broken) == losses(whole)
         assert equal(weights(broken), weights(whole))
 
@@ -261,12 +287,11 @@ class TestBranch:
 
         def trained(step: int) -> set[float]:
             """How far it was, as shares of all its steps, when it told of steps that it trained again."""
-            told: list[Event] = []
+            told: list[tuple[str, float | None]] = []
             with RunStore() as store:
-                past = PastRun(store, run, control=RunControl(), report=lambda event, _step: told.append(event))
+                past = PastRun(store, run, report=lambda what, done: told.append((what, done)))
                 assert past.reach(step).step == step
-            again = [event for event in told if isinstance(event, Preparing) and event.what == "Training it again"]
-            return {round(step * (event.done or 0)) for event in again}
+            return {round(step * (done or 0)) for what, done in told if what == "Training it again"}
 
         assert {step: trained(step) for step in (0, 14, LAST)} == {0: set(), 14: set(), LAST: set()}
         assert trained(16) == {15, 16}

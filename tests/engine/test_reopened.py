@@ -14,7 +14,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from engine.checkpoint import Checkpoint, load_checkpoint
+from engine.checkpoint import Checkpoint, check_same_run, load_checkpoint
 from engine.checkpoint_folder import LATEST, CheckpointPolicy
 from engine.config import RunConfig
 from engine.control import Change, RunControl, ScheduleChange
@@ -74,8 +74,8 @@ def do(
     snapshots = Snapshots(share=2.0)
     if again is not None:
         assert resume is not None
+        recorder = store.resume(again, resume.interventions, config=config)
         snapshots.take_over(*kept_before(store, again, resume))
-        recorder = store.resume(again, resume.interventions)
     else:
         recorder = store.record(config, parent=parent)
     with recorder:
@@ -292,6 +292,50 @@ class TestBranches:
         assert same(moment.live.weights(), child.weights[12])
         with pytest.raises(InputError, match="nothing is kept of step 7"):
             moment_at(past, 7)
+
+
+class TestContinued:
+    """A run of two epochs is continued to three."""
+
+    @pytest.fixture
+    def longer(self, store: RunStore) -> Done:
+        first = do(store, small_config(network__dropout=0.3, training__epochs=2), doings={3: CHANGES[2]})
+        resume = load_checkpoint(store.folder(first.id))
+        assert resume.step == 2 * PER_EPOCH
+        second = do(store, small_config(network__dropout=0.3), resume=resume, again=first.id)
+        return replace(second, weights={**first.weights, **second.weights})
+
+    def test_it_is_in_the_history_with_the_set_up_it_went_on_with(self, store: RunStore, longer: Done) -> None:
+        record = store.run(longer.id)
+        assert record.config == longer.config
+        assert record.summary.epochs == record.config.training.epochs == 3
+        check_same_run(record.config, load_checkpoint(store.folder(longer.id)))
+
+    @pytest.mark.parametrize("kept", [(), (0, 3), (8, LAST), (9, 2 * PER_EPOCH)])
+    def test_one_can_go_back_along_both_parts(self, store: RunStore, longer: Done, kept: tuple[int, ...]) -> None:
+        thin(store, longer, *kept)
+        past = reopen(store, longer.id)
+        for step in (LAST, 1, 5, 2 * PER_EPOCH, 2 * PER_EPOCH + 1, LAST - 1):
+            moment = moment_at(past, step)
+            assert moment is not None
+            assert same(moment.live.weights(), longer.weights[step]), step
+            assert moment.checkpoint.config == longer.config
+
+    def test_the_one_that_goes_on_has_all_of_its_past(self, longer: Done) -> None:
+        assert [tick.step for tick in longer.snapshots.ticks] == list(range(LAST + 1))
+        assert all(snapshot.checkpoint.config == longer.config for snapshot in longer.snapshots.snapshots)
+
+    def test_a_branch_of_its_later_part_repeats_it(self, store: RunStore, longer: Done) -> None:
+        step = 2 * PER_EPOCH + 2
+        for kept in ((8,), (step + 1,)):
+            thin(store, longer, *kept)
+            found = checkpoint_of(store, longer.id, step)
+            assert found is not None
+            config = branch_config(found)
+            assert config.training == longer.config.training
+            made = branch(found, config, parent=str(longer.id))
+            child = do(store, config, resume=made, parent=Branch(longer.id, step))
+            assert same(child.weights[LAST], longer.weights[LAST])
 
 
 class TestInterrupted:

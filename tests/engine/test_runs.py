@@ -251,6 +251,22 @@ class TestGoingOn:
         assert record.interventions == (known,)
         assert (record.summary.status, record.summary.recorded) == ("finished", CHUNK + 200)
 
+    def test_to_another_end_changes_the_set_up(self, store: RunStore) -> None:
+        run_id = keep(store, told(30))
+        longer = toy_config(training__epochs=7)
+        with store.resume(run_id, config=longer):
+            record = store.run(run_id)
+            assert record.config == longer
+            assert record.summary.epochs == 7
+        other = toy_config(training__epochs=9)
+        with store.record(CONFIG) as recorder:
+            assert recorder.run_id is not None
+            with pytest.raises(StoreError):
+                store.resume(recorder.run_id, config=other)
+            assert store.run(recorder.run_id).config == CONFIG
+        with store.resume(run_id):
+            assert store.run(run_id).config == longer
+
     def test_of_a_run_that_is_running_is_refused(self, store: RunStore) -> None:
         with store.record(CONFIG) as recorder:
             assert recorder.run_id is not None
