@@ -16,14 +16,13 @@ from PySide6.QtGui import (
     QPainter,
     QPaintEvent,
     QPixmap,
-    QResizeEvent,
     QWheelEvent,
 )
 from PySide6.QtWidgets import QApplication, QGraphicsItem, QGraphicsView, QToolTip
 
-from gui.lean import pyqtgraph
-from gui.plotting.axes import RIGHT, TOP, RunAxis, ValueAxis
+from gui.plotting.axes import RIGHT, TOP
 from gui.plotting.overlay import Cursor, Frame, Mark
+from gui.plotting.ranged_plot import RangedPlot
 from gui.plotting.scale import Range, tick_text
 from gui.plotting.trace import Trace, TraceItem, Window
 from gui.theme import Theme
@@ -35,11 +34,10 @@ KEY_MOVE = 0.1  # of the range
 FIRST_X, FIRST_Y = Range(0.0, 100.0), Range(0.0, 1.0)  # in view before there are data
 
 
-class Plot(pyqtgraph.PlotWidget):  # type: ignore[misc]  # pyqtgraph has no type stubs
+class Plot(RangedPlot):
     """Shows traces. What the person wants to see is said in signals; the ranges change when they are set.
 
-    Axes, grid and marks are painted once into pictures; a redraw paints the lines alone. pyqtgraph's own mouse, menu
-    and automatic ranges are out of use: they would search the scene with every move, and redraw axes with every value.
+    Axes, grid and marks are painted once into pictures; a redraw paints the lines alone.
 
     Signals:
         ranges_wanted(x, y): zoomed or panned; two `Range`s.
@@ -54,27 +52,20 @@ class Plot(pyqtgraph.PlotWidget):  # type: ignore[misc]  # pyqtgraph has no type
     menu_wanted = Signal(QPoint)
 
     def __init__(self, theme: Theme, *, tick: Callable[[float, float], str] = tick_text) -> None:
-        x_axis, y_axis = RunAxis(), ValueAxis(tick)
-        super().__init__(enableMenu=False, axisItems={"bottom": x_axis, "left": y_axis})
-        self._theme = theme
-        self._x_axis, self._y_axis = x_axis, y_axis
-        self._x, self._y = FIRST_X, FIRST_Y
+        super().__init__(theme, tick=tick, x=FIRST_X, y=FIRST_Y)
         self._floor = 0.0
         self._label_marks = True
         self._traces: Sequence[Trace] = ()
         self._items: dict[str, TraceItem] = {}
         self._marks: Sequence[Mark] = ()
-        self._hint = self._note = ""
+        self._note = ""
         self._cursor: Cursor | None = None
         self._on_screen = True
         self._grip: QPointF | None = None
         self._dragging = False
         self._key_x: float | None = None
         self._ground: QPixmap | None = None  # all that lies under the lines
-        self._box = self.plotItem.vb
-        self._box.setMouseEnabled(x=False, y=False)
-        self.plotItem.hideButtons()
-        for axis in (x_axis, y_axis):
+        for axis in (self._x_axis, self._y_axis):
             axis.setCacheMode(QGraphicsItem.CacheMode.DeviceCoordinateCache)
         self.setOptimizationFlag(QGraphicsView.OptimizationFlag.DontAdjustForAntialiasing)
         # What is drawn anew is said by hand: a run adds at the right end, and the rest of the picture can stay.
@@ -87,23 +78,8 @@ class Plot(pyqtgraph.PlotWidget):  # type: ignore[misc]  # pyqtgraph has no type
         self.set_theme(theme)
 
     @property
-    def x_range(self) -> Range:
-        return self._x
-
-    @property
-    def y_range(self) -> Range:
-        """In log₁₀ of the value where the axis is logarithmic."""
-        return self._y
-
-    @property
     def log(self) -> bool:
         return self._y_axis.log
-
-    @property
-    def area(self) -> QRectF:
-        """Where the lines are, px."""
-        place: QRectF = self._box.geometry()
-        return QRectF(place.topLeft(), place.size().expandedTo(QSize(1, 1).toSizeF()))
 
     @property
     def traces(self) -> Sequence[Trace]:
@@ -114,29 +90,16 @@ class Plot(pyqtgraph.PlotWidget):  # type: ignore[misc]  # pyqtgraph has no type
         return self._marks
 
     @property
-    def hint(self) -> str:
-        return self._hint
-
-    @property
     def note(self) -> str:
         return self._note
 
     # What is shown
 
     def set_theme(self, theme: Theme) -> None:
-        self._theme = theme
-        self._x_axis.set_theme(theme)
-        self._y_axis.set_theme(theme)
+        self._theme_axes(theme)
         for trace in self._traces:
             self._items[trace.name].set_style(trace, theme)
         self._redraw_all()
-
-    def set_ranges(self, x: Range, y: Range) -> None:
-        """The ranges in view, for the data that are set next."""
-        if (x, y) != (self._x, self._y):
-            self._x, self._y = x, y
-            self._show_ranges()
-            self._redraw_all()
 
     def set_axes(self, *, unit: str, x_axis: bool, label_marks: bool, log: bool, floor: float) -> None:
         """How the axes are.
@@ -200,10 +163,6 @@ class Plot(pyqtgraph.PlotWidget):  # type: ignore[misc]  # pyqtgraph has no type
         area = self.area
         return Frame(self._theme, area, self._window(area))
 
-    def _show_ranges(self) -> None:
-        """Fixed: this ends pyqtgraph's automatic ranges."""
-        self._box.setRange(xRange=self._x, yRange=self._y, padding=0)
-
     def _lay_out(self) -> None:
         layout = self.plotItem.layout
         layout.setContentsMargins(0, TOP, RIGHT, 0 if self._x_axis.isVisible() else TOP)
@@ -211,8 +170,7 @@ class Plot(pyqtgraph.PlotWidget):  # type: ignore[misc]  # pyqtgraph has no type
 
     def _redraw_all(self) -> None:
         self._ground = None
-        self.resetCachedContent()
-        self.viewport().update()
+        super()._redraw_all()
 
     # Painting
 
@@ -242,12 +200,9 @@ class Plot(pyqtgraph.PlotWidget):  # type: ignore[misc]  # pyqtgraph has no type
     def sizeHint(self) -> QSize:
         return QSize(480, 180)
 
-    def resizeEvent(self, event: QResizeEvent | None) -> None:
-        super().resizeEvent(event)
-        if event is not None:  # pyqtgraph's own call, while it is being built
-            self.plotItem.layout.activate()
-            self._draw_traces()
-            self._redraw_all()
+    def _resized(self) -> None:
+        self._draw_traces()
+        super()._resized()
 
     def drawBackground(self, painter: QPainter, _rect: QRectF) -> None:
         frame = self._frame()
@@ -286,14 +241,6 @@ class Plot(pyqtgraph.PlotWidget):  # type: ignore[misc]  # pyqtgraph has no type
                 axis.setCacheMode(QGraphicsItem.CacheMode.DeviceCoordinateCache)
 
     # What the person does
-
-    def _x_at(self, pixel: float) -> float:
-        area = self.area
-        return self._x.low + (pixel - area.left()) / area.width() * self._x.span
-
-    def _y_at(self, pixel: float) -> float:
-        area = self.area
-        return self._y.high - (pixel - area.top()) / area.height() * self._y.span
 
     def wheelEvent(self, event: QWheelEvent) -> None:
         """Zooms both axes; with Ctrl or below the axis only x, with Shift or beside the axis only y."""

@@ -9,12 +9,13 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, Qt
-from PySide6.QtGui import QColor, QHelpEvent, QMouseEvent, QPainter, QPen, QResizeEvent, QWheelEvent
+from PySide6.QtGui import QColor, QHelpEvent, QMouseEvent, QPainter, QPen, QWheelEvent
 from PySide6.QtWidgets import QToolTip
 
 from gui.lean import pyqtgraph
-from gui.plotting.axes import RIGHT, TOP, RunAxis, ValueAxis
+from gui.plotting.axes import RIGHT, TOP
 from gui.plotting.overlay import Frame
+from gui.plotting.ranged_plot import RangedPlot
 from gui.plotting.scale import Range, tick_text
 from gui.plotting.trace import Window, chart_font
 from gui.sample_charts import CLASS_ROLES, NAMED_ROLES
@@ -43,7 +44,7 @@ class Line:
     y: Floats
 
 
-class PointsPlot(pyqtgraph.PlotWidget):  # type: ignore[misc]  # pyqtgraph has no type stubs
+class PointsPlot(RangedPlot):
     """Shows points, lines and a field. What is set again unchanged costs next to nothing.
 
     Args:
@@ -51,13 +52,9 @@ class PointsPlot(pyqtgraph.PlotWidget):  # type: ignore[misc]  # pyqtgraph has n
     """
 
     def __init__(self, theme: Theme, *, describe: Callable[[float, float], str]) -> None:
-        self._x_axis, self._y_axis = RunAxis(), ValueAxis(tick_text)
-        super().__init__(enableMenu=False, axisItems={"bottom": self._x_axis, "left": self._y_axis})
-        self._theme = theme
+        super().__init__(theme, tick=tick_text, x=Range(0.0, 1.0), y=Range(0.0, 1.0))
         self._describe = describe
-        self._x, self._y = Range(0.0, 1.0), Range(0.0, 1.0)
         self._y_name = "y"
-        self._hint = ""
         self._classes: tuple[str, ...] = ()
         self._field_values: NDArray[np.float32] | None = None
         self._scatters: list[pyqtgraph.ScatterPlotItem] = []
@@ -67,9 +64,6 @@ class PointsPlot(pyqtgraph.PlotWidget):  # type: ignore[misc]  # pyqtgraph has n
         self._image.setZValue(-1)
         self._image.setVisible(False)
         self.plotItem.addItem(self._image)
-        self._box = self.plotItem.vb
-        self._box.setMouseEnabled(x=False, y=False)
-        self.plotItem.hideButtons()
         self._y_axis.setStyle(showValues=True)
         self.plotItem.layout.setContentsMargins(0, TOP, RIGHT, 0)
         self.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
@@ -82,20 +76,6 @@ class PointsPlot(pyqtgraph.PlotWidget):  # type: ignore[misc]  # pyqtgraph has n
         self.set_theme(theme)
 
     @property
-    def area(self) -> QRectF:
-        """Where the points are, px."""
-        place: QRectF = self._box.geometry()
-        return QRectF(place.topLeft(), place.size().expandedTo(QSize(1, 1).toSizeF()))
-
-    @property
-    def x_range(self) -> Range:
-        return self._x
-
-    @property
-    def y_range(self) -> Range:
-        return self._y
-
-    @property
     def lines(self) -> Mapping[str, Line]:
         """By name, as they were set."""
         return self._lines
@@ -105,16 +85,10 @@ class PointsPlot(pyqtgraph.PlotWidget):  # type: ignore[misc]  # pyqtgraph has n
         """As it was set."""
         return self._field_values
 
-    @property
-    def hint(self) -> str:
-        return self._hint
-
     # What is shown
 
     def set_theme(self, theme: Theme) -> None:
-        self._theme = theme
-        self._x_axis.set_theme(theme)
-        self._y_axis.set_theme(theme)
+        self._theme_axes(theme)
         for number, scatter in enumerate(self._scatters):
             self._style_points(scatter, number)
         for name, item in self._items.items():
@@ -133,12 +107,6 @@ class PointsPlot(pyqtgraph.PlotWidget):  # type: ignore[misc]  # pyqtgraph has n
         """Words in the middle."""
         if hint != self._hint:
             self._hint = hint
-            self._redraw_all()
-
-    def set_ranges(self, x: Range, y: Range) -> None:
-        if (x, y) != (self._x, self._y):
-            self._x, self._y = x, y
-            self._show_ranges()
             self._redraw_all()
 
     def set_points(self, places: Floats, groups: NDArray[np.int64], *, classes: tuple[str, ...]) -> None:
@@ -209,24 +177,10 @@ class PointsPlot(pyqtgraph.PlotWidget):  # type: ignore[misc]  # pyqtgraph has n
         pen.setCosmetic(True)
         return pen
 
-    def _show_ranges(self) -> None:
-        """Fixed: this ends pyqtgraph's automatic ranges."""
-        self._box.setRange(xRange=self._x, yRange=self._y, padding=0)
-
-    def _redraw_all(self) -> None:
-        self.resetCachedContent()
-        self.viewport().update()
-
     # Painting
 
     def sizeHint(self) -> QSize:
         return QSize(420, 160)
-
-    def resizeEvent(self, event: QResizeEvent | None) -> None:
-        super().resizeEvent(event)
-        if event is not None:  # pyqtgraph's own call, while it is being built
-            self.plotItem.layout.activate()
-            self._redraw_all()
 
     def drawBackground(self, painter: QPainter, _rect: QRectF) -> None:
         area = self.area
@@ -264,11 +218,7 @@ class PointsPlot(pyqtgraph.PlotWidget):  # type: ignore[misc]  # pyqtgraph has n
 
     def place_at(self, pixel: QPointF) -> tuple[float, float] | None:
         """The place in the points' coordinates, None beside the picture."""
-        area = self.area
-        if not area.contains(pixel):
-            return None
-        x = self._x.low + (pixel.x() - area.left()) / area.width() * self._x.span
-        return x, self._y.high - (pixel.y() - area.top()) / area.height() * self._y.span
+        return (self._x_at(pixel.x()), self._y_at(pixel.y())) if self.area.contains(pixel) else None
 
     def viewportEvent(self, event: QEvent) -> bool:
         if isinstance(event, QHelpEvent) and event.type() == QEvent.Type.ToolTip:
