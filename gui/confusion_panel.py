@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import math
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,36 +12,37 @@ from PySide6.QtCore import QPoint, QSize, Qt
 from PySide6.QtGui import QHideEvent, QResizeEvent, QShowEvent
 from PySide6.QtWidgets import (
     QBoxLayout,
-    QFileDialog,
-    QFrame,
     QHBoxLayout,
-    QLabel,
     QMenu,
-    QScrollArea,
-    QSizePolicy,
     QToolButton,
     QVBoxLayout,
     QWidget,
 )
 
-from engine.config import RunConfig
 from engine.errors import InputError
 from engine.files import write_atomically
 from engine.inspection.confusion import Confusion, look_at
 from gui import numbers
 from gui.confusion_count import ConfusionCount, Split
 from gui.confusion_layout import Cell
+from gui.confusion_words import (
+    cell_title,
+    class_rows,
+    counted,
+    counts_csv,
+    refusal,
+    samples_note,
+)
 from gui.export import png
 from gui.figure_table import Column, FigureTable, figures
+from gui.file_dialog import ask_where
 from gui.icons import icon
+from gui.panel_parts import scrolling, words
 from gui.theme import PANEL_MARGIN, SPACING, Theme
 from gui.trained import whose
 from gui.views.confusion_matrix import ConfusionMatrix, sentence
 from gui.views.sample_grid import SampleGrid
 from gui.workbench import Workbench
-
-if TYPE_CHECKING:
-    from engine.live import LiveNetwork
 
 MOST_SAMPLES = 60  # shown of one cell
 WIDE_FROM = 620  # px: from there on the figures stand beside the matrix
@@ -53,8 +50,6 @@ SIDE_WIDTH = 276  # px of the figures there
 UNLIMITED = 16_777_215  # px, Qt's own largest size
 PICTURE = QSize(720, 720)  # px of the picture to save
 READING = "Reading the test set …"
-NO_CONFIG = "There is a mistake in the set-up. Correct it to see what its network takes for what."
-NO_TORCH = "The network is being made ready …"
 HINT = "Point at a cell to read it. A click shows its samples."
 
 
@@ -71,13 +66,13 @@ class ConfusionPanel(QWidget):
         self._count = ConfusionCount(bench, self._show, self._show_message)
         self._confusion: Confusion | None = None
         self._step: int | None = None  # whose confusion is shown
-        self._accuracy = _label("confusion_accuracy", role="title", wraps=False)
-        self._note = _label("confusion_note", role="note")
-        self._message = _label("confusion_message", role="secondary")
+        self._accuracy = words("confusion_accuracy", role="title", wraps=False, narrow=True)
+        self._note = words("confusion_note", role="note", narrow=True)
+        self._message = words("confusion_message", role="secondary", narrow=True)
         self._matrix = ConfusionMatrix(theme)
-        self._reading = _label("confusion_reading", role="secondary")
-        self._cell_title = _label("confusion_cell", role="heading", wraps=False)
-        self._samples_note = _label("confusion_samples_note", role="note")
+        self._reading = words("confusion_reading", role="secondary", narrow=True)
+        self._cell_title = words("confusion_cell", role="heading", wraps=False, narrow=True)
+        self._samples_note = words("confusion_samples_note", role="note", narrow=True)
         self._samples = SampleGrid(theme, title="Samples of the chosen cell")
         self._samples.setObjectName("confusion_samples")
         self._points = FigureTable("Samples of the chosen cell", (Column("Sample"), Column("x")))
@@ -121,9 +116,9 @@ class ConfusionPanel(QWidget):
 
     def refresh(self) -> None:
         config, live = self._bench.config(), self._bench.live()
-        refusal = _refusal(config, live)
-        if refusal or config is None or live is None:
-            self._show_message(refusal)
+        why_not = refusal(config, live)
+        if why_not or config is None or live is None:
+            self._show_message(why_not)
             return
         if not self.isVisible():
             return
@@ -149,7 +144,7 @@ class ConfusionPanel(QWidget):
         self._save.setEnabled(True)
         self._accuracy.setText(f"Accuracy {numbers.percent(confusion.accuracy)}")
         self._note.setText(self._whose(confusion))
-        self._classes.set_rows(_class_rows(confusion))
+        self._classes.set_rows(class_rows(confusion))
         self._matrix.set_confusion(confusion)
         self._show_samples()
         self._fit()
@@ -157,11 +152,7 @@ class ConfusionPanel(QWidget):
     def _whose(self, confusion: Confusion) -> str:
         split = self._count.split
         kind = "pictures" if split is not None and split.info.is_image else "points"
-        every = numbers.count(confusion.of)
-        part = (
-            f"all {every} test {kind}" if confusion.whole else f"{numbers.count(confusion.done)} of {every} test {kind}"
-        )
-        return f"of {part}, {whose(self._step)}"
+        return f"of {counted(confusion, kind=kind)}, {whose(self._step)}"
 
     def _show_message(self, text: str) -> None:
         self._count.forget()
@@ -195,17 +186,9 @@ class ConfusionPanel(QWidget):
         if cell is None or confusion is None or split is None:
             return
         found = confusion.samples_in(true=cell.true, given=cell.given)
-        names = confusion.classes
-        same = cell.true == cell.given
-        self._cell_title.setText(f"{names[cell.true]} {'recognised' if same else 'taken for ' + names[cell.given]}")
+        self._cell_title.setText(cell_title(confusion, cell))
         shown = found[:MOST_SAMPLES]
-        if not len(found):
-            text = "None of them so far." if not confusion.whole else "None of them."
-        elif len(shown) < len(found):
-            text = f"The first {len(shown)} of {numbers.count(len(found))}, by their numbers in the test set:"
-        else:
-            text = "By their numbers in the test set:"
-        self._samples_note.setText(text)
+        self._samples_note.setText(samples_note(confusion, found=len(found), shown=len(shown)))
         self._read(self._matrix.reading)
         job = partial(look_at, split.samples, split.info, shown)
         self._bench.compute("confusion samples", job, partial(self._take_samples, cell, split, shown))
@@ -235,13 +218,7 @@ class ConfusionPanel(QWidget):
 
     def table_csv(self) -> bytes:
         """The counts as CSV (RFC 4180, UTF-8): a row for each true class, a column for each given one."""
-        text = io.StringIO(newline="")
-        writer = csv.writer(text)
-        if self._confusion is not None:
-            writer.writerow(["true", *self._confusion.classes])
-            for name, row in zip(self._confusion.classes, self._confusion.counts.tolist(), strict=True):
-                writer.writerow([name, *row])
-        return text.getvalue().encode()
+        return counts_csv(self._confusion)
 
     def save(self, path: Path, contents: bytes) -> None:
         """Write a file and say so, or why not."""
@@ -265,24 +242,19 @@ class ConfusionPanel(QWidget):
         return menu
 
     def _ask_path(self, title: str, kinds: str, suffix: str, make: Callable[[], bytes], _checked: bool = False) -> None:
-        contents = make()
-        dialog = QFileDialog(self, title, str(Path.home() / f"confusion.{suffix}"), kinds)
-        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
-        dialog.setDefaultSuffix(suffix)
-        dialog.fileSelected.connect(lambda path: self.save(Path(path), contents))
-        dialog.open()
+        place = Path.home() / f"confusion.{suffix}"
+        ask_where(self, title, place=place, kinds=kinds, chosen=partial(self.save, contents=make()))
 
     # Parts
 
     def _lay_out(self) -> None:
-        words = QVBoxLayout()
-        words.setSpacing(0)
-        words.addWidget(self._accuracy)
-        words.addWidget(self._note)
+        titles = QVBoxLayout()
+        titles.setSpacing(0)
+        titles.addWidget(self._accuracy)
+        titles.addWidget(self._note)
         header = QHBoxLayout()
         header.setContentsMargins(PANEL_MARGIN, SPACING, PANEL_MARGIN, 0)
-        header.addLayout(words, 1)
+        header.addLayout(titles, 1)
         header.addWidget(self._save, 0, Qt.AlignmentFlag.AlignTop)
 
         left = QVBoxLayout()
@@ -297,12 +269,12 @@ class ConfusionPanel(QWidget):
         for widget in (self._cell_title, self._samples_note, self._samples, self._points):
             side.addWidget(widget)
         side.addSpacing(SPACING)
-        classes = _label("confusion_classes_title", role="heading", wraps=False)
+        classes = words("confusion_classes_title", role="heading", wraps=False, narrow=True)
         classes.setText("Classes")
         side.addWidget(classes)
         side.addWidget(self._classes)
         side.addStretch(1)
-        self._side = _scroll(inner)
+        self._side = scrolling(inner, sideways=False)
         self._content = QWidget()
         self._row = QBoxLayout(QBoxLayout.Direction.TopToBottom, self._content)
         self._row.setContentsMargins(PANEL_MARGIN, SPACING, PANEL_MARGIN, PANEL_MARGIN)
@@ -310,7 +282,7 @@ class ConfusionPanel(QWidget):
         self._row.addLayout(left)
         self._row.addWidget(self._side)
         self._row.addStretch(0)
-        self._outer = _scroll(self._content)
+        self._outer = scrolling(self._content, sideways=False)
         self._message.setContentsMargins(PANEL_MARGIN, SPACING, PANEL_MARGIN, SPACING)
         rows = QVBoxLayout(self)
         rows.setContentsMargins(0, 0, 0, 0)
@@ -347,59 +319,3 @@ class ConfusionPanel(QWidget):
             self._side.setFixedHeight(high)
         beside = SIDE_WIDTH + self._row.spacing() if wide else 0
         self._matrix.setFixedHeight(self._matrix.height_in(across - beside, room))
-
-
-# Words
-
-
-def _refusal(config: RunConfig | None, live: LiveNetwork | None) -> str:
-    """Why there is nothing to count; empty where there is."""
-    if config is None:
-        return NO_CONFIG
-    info = config.dataset_info()
-    if not info.classes:
-        return (
-            f"{info.label} has numbers as targets, not classes, so nothing can be taken for something else. "
-            "Choose a dataset with classes, such as MNIST, to see which of them the network confuses."
-        )
-    if not info.test_size:
-        return f"{info.label} has no test samples to count."
-    if live is None or live.info != info:
-        return NO_TORCH
-    return ""
-
-
-def _class_rows(confusion: Confusion) -> list[tuple[str, ...]]:
-    def share(value: float) -> str:
-        return "–" if math.isnan(value) else numbers.percent(value)
-
-    return [
-        (name, numbers.count(samples), share(recall), share(precision))
-        for name, samples, recall, precision in zip(
-            confusion.classes,
-            confusion.counts.sum(axis=1).tolist(),
-            confusion.recall.tolist(),
-            confusion.precision.tolist(),
-            strict=True,
-        )
-    ]
-
-
-def _label(name: str, *, role: str, wraps: bool = True) -> QLabel:
-    label = QLabel()
-    label.setObjectName(name)
-    label.setProperty("role", role)
-    label.setTextFormat(Qt.TextFormat.PlainText)
-    label.setWordWrap(wraps)
-    label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
-    return label
-
-
-def _scroll(content: QWidget) -> QScrollArea:
-    area = QScrollArea()
-    area.setWidgetResizable(True)
-    area.setFrameShape(QFrame.Shape.NoFrame)
-    area.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-    area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-    area.setWidget(content)
-    return area

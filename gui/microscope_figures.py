@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from engine.inspection.looks import Figures, Look, Outputs, ParameterLook
 from gui import numbers
 from gui.figure_table import Column, figures
+from gui.run_state import RunState
+
+if TYPE_CHECKING:
+    from engine.inspection.microscope import Specimen
 
 LOGITS = 10  # outputs of a sample that are shown
 NOTHING = "–"
@@ -86,3 +92,29 @@ def many(amount: int, noun: str) -> str:
 
 def _shown(outputs: Outputs) -> int:
     return min(int(outputs.values.shape[1]), LOGITS)
+
+
+def what_is_seen(specimen: Specimen, state: RunState, *, of_this_run: bool) -> str:
+    """What is under the microscope, and how far the run on screen has come since."""
+    batch = f"{many(len(specimen.inputs), 'sample')}, learning rate {specimen.learning_rate:.4g}"
+    if not specimen.of_run:
+        return f"Untrained {specimen.config.network.name}, first batch: {batch}"
+    where = f"Step {numbers.count(specimen.step)}, epoch {specimen.epoch}: {batch}"
+    if not of_this_run:
+        return f"{where}. It is of an earlier run."
+    if state.step >= specimen.step:
+        return f"{where}. The run has done {numbers.count(state.step)} steps by now."
+    return where
+
+
+def why_not_apply(specimen: Specimen | None, state: RunState, *, of_this_run: bool) -> str:
+    """Why the run on screen cannot do the step under the microscope; empty where it can."""
+    if state.status == "running":
+        return "The run goes on by itself: pause it first."
+    if state.status != "paused":
+        return "There is no paused run. Start one, pause it, and look at its next batch."
+    if specimen is None or not specimen.of_run or not of_this_run:
+        return "What is under the microscope is not of this run: look at its next batch first."
+    if specimen.step != state.step + 1:
+        return "The run has gone on since: look at its next batch first."
+    return ""

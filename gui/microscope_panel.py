@@ -17,7 +17,6 @@ from PySide6.QtWidgets import (
     QHBoxLayout,
     QLabel,
     QPushButton,
-    QScrollArea,
     QSizePolicy,
     QVBoxLayout,
     QWidget,
@@ -25,18 +24,19 @@ from PySide6.QtWidgets import (
 
 from engine.errors import InputError
 from engine.inspection.looks import STAGES, Look, Outputs, ParameterLook, Stage
-from gui import numbers
 from gui.figure_table import Column, FigureTable
 from gui.microscope_figures import (
     NUMBER_COLUMNS,
     by,
-    many,
     number_rows,
     output_columns,
     output_note,
     output_rows,
     sums,
+    what_is_seen,
+    why_not_apply,
 )
+from gui.panel_parts import fill, scrolling, words
 from gui.theme import PANEL_MARGIN, SPACING, Theme
 from gui.views.microscope_buttons import StageButtons
 from gui.views.microscope_tensors import TensorsView
@@ -91,9 +91,9 @@ class MicroscopePanel(QWidget):
         self._reset.setText("Start over")
         self._apply = _button("microscope_apply", self._step_run)
         self._apply.setText("Take this step in the run")
-        self._about = _label("microscope_about", role="secondary")
-        self._text = _label("microscope_text", role="")
-        self._sums = _label("microscope_sums", role="secondary")
+        self._about = words("microscope_about", role="secondary", selectable=True)
+        self._text = words("microscope_text", selectable=True)
+        self._sums = words("microscope_sums", role="secondary", selectable=True)
         self._parameter = QComboBox()
         self._parameter.setObjectName("microscope_parameter")
         self._parameter.setAccessibleName("Parameter")
@@ -101,7 +101,7 @@ class MicroscopePanel(QWidget):
         self._parameter.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         self._parameter.setMinimumContentsLength(12)
         self._parameter.currentIndexChanged.connect(self._choose)
-        self._part = _label("microscope_part", role="note")
+        self._part = words("microscope_part", role="note", selectable=True)
         self._tensors = TensorsView(theme)
         self._numbers = FigureTable("Numbers of the parameter", NUMBER_COLUMNS)
         self._numbers.setObjectName("microscope_numbers")
@@ -109,7 +109,7 @@ class MicroscopePanel(QWidget):
         self._outputs.setObjectName("microscope_outputs")
         self._details = QWidget()
         self._details.setObjectName("microscope_details")
-        self._outputs_note = _label("microscope_outputs_note", role="note")
+        self._outputs_note = words("microscope_outputs_note", role="note", selectable=True)
         self._lay_out()
         self.set_theme(theme)
         self._show_nothing()
@@ -134,13 +134,15 @@ class MicroscopePanel(QWidget):
             tip = "Takes the untrained network that is set up and the first batch of its data."
         self._take.setToolTip(f"<p>{tip}</p>")
         self._take.setEnabled(not self._busy)
-        reason = self._why_not_apply()
+        specimen = None if self._microscope is None else self._microscope.specimen
+        reason = why_not_apply(specimen, state, of_this_run=self._is_of_this_run())
         self._apply.setEnabled(not reason)
         self._apply.setToolTip(
             f"<p>{reason or 'The run does this step itself, with the same batch, and pauses again.'}</p>"
         )
-        self._about.setText(self._describe())
-        self._about.setVisible(self._microscope is not None)
+        about = "" if specimen is None else what_is_seen(specimen, state, of_this_run=self._is_of_this_run())
+        self._about.setText(about)
+        self._about.setVisible(specimen is not None)
 
     def prepare(self, params: Mapping[str, object]) -> None:
         """`parameter`: the name of the one to show; `take`: true to take a batch at once. Raises InputError."""
@@ -307,41 +309,7 @@ class MicroscopePanel(QWidget):
         return cast("str | None", self._parameter.currentData()) or ""
 
     def _is_of_this_run(self) -> bool:
-        microscope = self._microscope
-        return (
-            microscope is not None
-            and microscope.specimen.of_run
-            and self._generation == self._bench.run_state.generation
-        )
-
-    def _why_not_apply(self) -> str:
-        """Why the run cannot do the step under the microscope; empty where it can."""
-        state, microscope = self._bench.run_state, self._microscope
-        if state.status == "running":
-            return "The run goes on by itself: pause it first."
-        if state.status != "paused":
-            return "There is no paused run. Start one, pause it, and look at its next batch."
-        if microscope is None or not self._is_of_this_run():
-            return "What is under the microscope is not of this run: look at its next batch first."
-        if microscope.specimen.step != state.step + 1:
-            return "The run has gone on since: look at its next batch first."
-        return ""
-
-    def _describe(self) -> str:
-        """What is under the microscope."""
-        if self._microscope is None:
-            return ""
-        specimen = self._microscope.specimen
-        batch = f"{many(len(specimen.inputs), 'sample')}, learning rate {specimen.learning_rate:.4g}"
-        if not specimen.of_run:
-            return f"Untrained {specimen.config.network.name}, first batch: {batch}"
-        state = self._bench.run_state
-        where = f"Step {numbers.count(specimen.step)}, epoch {specimen.epoch}: {batch}"
-        if not self._is_of_this_run():
-            return f"{where}. It is of an earlier run."
-        if state.step >= specimen.step:
-            return f"{where}. The run has done {numbers.count(state.step)} steps by now."
-        return where
+        return self._generation == self._bench.run_state.generation
 
     # Layout.
 
@@ -364,9 +332,9 @@ class MicroscopePanel(QWidget):
         chooser.addWidget(name)
         chooser.addWidget(self._parameter, 1)
         self._numbers.setMaximumWidth(TABLE_WIDTH)
-        numbers_area = _scrolling(self._numbers, "microscope_numbers_area")
+        numbers_area = scrolling(self._numbers, name="microscope_numbers_area", by_key=True)
         numbers_area.setFixedHeight(TABLE_HEIGHT)
-        self._outputs_area = _scrolling(self._outputs, "microscope_outputs_area")
+        self._outputs_area = scrolling(self._outputs, name="microscope_outputs_area", by_key=True)
         self._outputs_area.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         below = QVBoxLayout(self._details)
         below.setContentsMargins(0, 0, 0, 0)
@@ -386,14 +354,7 @@ class MicroscopePanel(QWidget):
         rows.addWidget(self._text)
         rows.addWidget(self._details)
         rows.addStretch(1)
-        scroll = QScrollArea()
-        scroll.setWidgetResizable(True)
-        scroll.setFrameShape(QFrame.Shape.NoFrame)
-        scroll.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        scroll.setWidget(content)
-        box = QVBoxLayout(self)
-        box.setContentsMargins(0, 0, 0, 0)
-        box.addWidget(scroll)
+        fill(self, scrolling(content))
 
     def _place_actions(self, *, wide: bool) -> None:
         if wide == self._actions_wide:
@@ -415,26 +376,6 @@ def _button(name: str, act: Callable[[], None]) -> QPushButton:
     button.setObjectName(name)
     button.clicked.connect(lambda: act())
     return button
-
-
-def _label(name: str, *, role: str) -> QLabel:
-    label = QLabel()
-    label.setObjectName(name)
-    if role:
-        label.setProperty("role", role)
-    label.setTextFormat(Qt.TextFormat.PlainText)
-    label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-    label.setWordWrap(True)
-    return label
-
-
-def _scrolling(widget: QWidget, name: str) -> QScrollArea:
-    area = QScrollArea()
-    area.setObjectName(name)
-    area.setWidgetResizable(True)
-    area.setFrameShape(QFrame.Shape.NoFrame)
-    area.setWidget(widget)
-    return area
 
 
 def _line() -> QFrame:

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-import numpy as np
 from PySide6.QtCore import QElapsedTimer, QPoint, QSize, Qt, Signal
 from PySide6.QtGui import QAction, QPainter, QResizeEvent, QShowEvent
 from PySide6.QtWidgets import (
     QComboBox,
-    QFileDialog,
     QHBoxLayout,
     QLabel,
     QMenu,
@@ -26,14 +23,15 @@ from engine.files import write_atomically
 from gui.ancestors import Ancestor
 from gui.curve_panel import ACCURACY, LEARNING_RATE, LOSS, CurvePanel, Shown
 from gui.export import curves_csv, png, svg
+from gui.file_dialog import ask_where
 from gui.icons import icon
-from gui.plotting.scale import Range, grown
+from gui.plotting.scale import Range
+from gui.run_range import converted, following
 from gui.run_state import RunState
 from gui.series import SMOOTHING, XAxis
 from gui.theme import SPACING, Theme
 
 X_AXES: dict[str, XAxis] = {"Step": "step", "Epoch": "epoch", "Seconds": "seconds"}
-FIRST_STEPS, FIRST_SECONDS = 50, 5.0  # what the x axis spans at least
 DEFAULT_WEIGHT = SMOOTHING.index(0.9)
 NARROWEST, ROOMY = 460, 560  # px: the controls fit, with short words; with whole ones
 READABLE = 480  # ms that a figure stays
@@ -242,34 +240,11 @@ class CurvesView(QWidget):
             self._follow, self._x_range, self._cursor, self._step = True, Range(0.0, 0.0), None, None
         self._drawn = self._fingerprint()
         if self._follow:
-            self._x_range = self._following()
+            self._x_range = following(state, self._x, shown=self._x_range, ancestors=self._ancestors)
         self._follow_action.setEnabled(not self._follow)
         for panel, shown in self._shown():
             if shown.first or not only_first:
                 panel.refresh(state, shown, read=not only_first)
-
-    def _following(self) -> Range:
-        state = self._state
-        per_epoch = max(state.steps_per_epoch, 1)
-        step = max(state.step, state.evaluations[-1].step if state.evaluations else 0)
-        match self._x:
-            case "step":
-                reached, total, least = float(step), float(state.total_steps), float(FIRST_STEPS)
-            case "epoch":
-                reached, total, least = step / per_epoch, state.total_steps / per_epoch, FIRST_STEPS / per_epoch
-            case "seconds":
-                reached, total, least = state.seconds, 0.0, FIRST_SECONDS
-        if state.status in ("finished", "failed") and reached > 0:
-            return Range(0.0, max(reached, min(self._reached_before(), total or 2 * reached)))
-        return grown(self._x_range, reached, total=total or None, least=least)
-
-    def _reached_before(self) -> float:
-        """How far the run came that was branched from, 0 where there is none."""
-        if not self._ancestors:
-            return 0.0
-        nearest, per_epoch = self._ancestors[0], self._state.steps_per_epoch
-        places = nearest.state.loss.positions(self._x, steps_per_epoch=nearest.state.steps_per_epoch)
-        return float(places[-1]) * nearest.scale(self._x, per_epoch) if len(places) else 0.0
 
     def _shown(self) -> list[tuple[CurvePanel, Shown]]:
         """The panels that are not hidden, and how each shows the run."""
@@ -338,28 +313,13 @@ class CurvesView(QWidget):
     def _x_chosen(self, text: str) -> None:
         new = X_AXES[text]
         if not self._follow:
-            self._x_range = self._converted(self._x_range, new)
+            same = converted(self._x_range, self._state, old=self._x, new=new)
+            self._follow = same is None
+            self._x_range = same or Range(0.0, 0.0)
         else:
             self._x_range = Range(0.0, 0.0)
         self._x, self._cursor = new, None
         self._chosen()
-
-    def _converted(self, shown: Range, new: XAxis) -> Range:
-        """The same stretch of the run on another axis; beyond the data in proportion."""
-        loss, per_epoch = self._state.loss, self._state.steps_per_epoch
-        old_places = np.append(0.0, loss.positions(self._x, steps_per_epoch=per_epoch))
-        new_places = np.append(0.0, loss.positions(new, steps_per_epoch=per_epoch))
-        if old_places[-1] <= 0 or new_places[-1] <= 0:
-            self._follow = True
-            return Range(0.0, 0.0)
-
-        def place(x: float) -> float:
-            if 0 <= x <= old_places[-1]:
-                return float(np.interp(x, old_places, new_places))
-            return float(x * new_places[-1] / old_places[-1])
-
-        low, high = place(shown.low), place(shown.high)
-        return Range(low, high) if math.isfinite(high - low) and high > low else shown
 
     def _smoothing_chosen(self, index: int) -> None:
         self._smooth_label.setText(f"{SMOOTHING[index]:g}")
@@ -402,17 +362,8 @@ class CurvesView(QWidget):
         self._menu.popup(place)
 
     def _asker(self, title: str, kinds: str, suffix: str, save: Callable[[Path], bool]) -> Callable[[], None]:
-        def ask() -> None:
-            dialog = QFileDialog(self, title)
-            dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-            dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
-            dialog.setNameFilter(kinds)
-            dialog.setDefaultSuffix(suffix)
-            dialog.selectFile(f"curves.{suffix}")
-            dialog.fileSelected.connect(lambda chosen: save(Path(chosen)))
-            dialog.open()
-
-        return ask
+        place = Path(f"curves.{suffix}")
+        return lambda: ask_where(self, title, place=place, kinds=kinds, chosen=save)
 
     def export_png(self, path: Path) -> bool:
         """Write the panels in view as a picture; True if that worked, else `export_failed` says why not."""

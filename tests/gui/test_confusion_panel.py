@@ -22,7 +22,8 @@ from engine.live import LiveNetwork, untrained
 from gui import confusion_count
 from gui.colormap import ZERO_LEVEL
 from gui.confusion_layout import Cell, colour_levels, matrix_layout, named
-from gui.confusion_panel import HINT, NO_CONFIG, ConfusionPanel
+from gui.confusion_panel import HINT, ConfusionPanel
+from gui.confusion_words import NO_CONFIG
 from gui.theme import DARK, LIGHT
 from gui.views.confusion_matrix import ConfusionMatrix, about_class, contrast, sentence
 from gui.views.sample_grid import SampleGrid
