@@ -3,20 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.typing import NDArray
 from PySide6.QtCore import QElapsedTimer, QSignalBlocker, Qt
 from PySide6.QtGui import QHideEvent, QShowEvent
 from PySide6.QtWidgets import (
     QComboBox,
-    QFrame,
     QHBoxLayout,
-    QLabel,
-    QScrollArea,
     QSizePolicy,
     QVBoxLayout,
     QWidget,
@@ -25,10 +19,10 @@ from PySide6.QtWidgets import (
 from engine.catalog import Param
 from engine.config import RunConfig
 from engine.errors import InputError
-from engine.inspection.activations import Activations, LayerActivations, activations
-from engine.predict import to_sample
-from gui import numbers
+from engine.inspection.activations import LayerActivations
+from gui.activations_answer import PROBABILITIES, Answer, Asked, at_step, layers_of, look, verdict
 from gui.canvas_watch import CanvasWatch
+from gui.panel_parts import scrolling, words
 from gui.segments import Segments
 from gui.shape_steps import by
 from gui.spins import WholeSpin
@@ -39,8 +33,7 @@ from gui.views.activation_strip import ActivationStrip
 from gui.workbench import Workbench
 
 if TYPE_CHECKING:
-    from engine.datasets.data import DatasetInfo, Samples
-    from engine.live import LiveNetwork
+    from engine.datasets.data import DatasetInfo
 
 EVERY = 0.5  # s between two passes through a network that is being trained
 SHARE = 0.02  # of the time, at most, that the passes take during a run
@@ -50,7 +43,6 @@ NO_CONFIG = "There is a mistake in the set-up. Correct it to see what its networ
 NO_NETWORK = "The network is being made ready …"
 HINT = "Point at a value to read it. A double click shows one layer alone."
 ALL = "All layers"
-PROBABILITIES = "probabilities"
 DRAWING_SHOWN = "The drawing on the canvas is shown: clear it, or choose the test sample instead."
 NUMBER = Param(
     name="number",
@@ -71,26 +63,6 @@ SCALES = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class _Asked:
-    """What was asked about last."""
-
-    live: LiveNetwork
-    generation: int
-    step: int | None
-    running: bool
-    source: str
-    number: int
-
-
-@dataclass(frozen=True, slots=True)
-class _Answer:
-    found: Activations
-    info: DatasetInfo
-    caption: str
-    is_drawing: bool
-
-
 class ActivationsPanel(QWidget):
     """The input, a strip for each layer, and the answer, from top to bottom as the forward pass goes."""
 
@@ -98,13 +70,13 @@ class ActivationsPanel(QWidget):
         super().__init__(parent)
         self.setObjectName("activations_panel")
         self._bench, self._theme = bench, theme
-        self._asked: _Asked | None = None
+        self._asked: Asked | None = None
         self._question = 0
         self._newest = 0  # question that was answered: of what comes late only the newest counts
         self._waiting = False  # for an answer
         self._rest = 0.0  # s until the next pass during a run
         self._since = QElapsedTimer()
-        self._answer: _Answer | None = None
+        self._answer: Answer | None = None
         self._alone = ""  # the layer that is shown alone
         self._strips: dict[str, ActivationStrip] = {}
         self._source = Segments("activations_source", SOURCES, title="Input")
@@ -121,10 +93,10 @@ class ActivationsPanel(QWidget):
         self._layer.setMinimumWidth(96)
         self._layer.addItem(ALL, "")
         self._scale = Segments("activations_scale", SCALES, title="Scale")
-        self._caption = _label("activations_caption", role="note")
-        self._message = _label("activations_message", role="secondary")
-        self._reading = _label("activations_reading", role="note")
-        self._input_title = _label("activations_input_title", role="note")
+        self._caption = words("activations_caption", role="note", narrow=True)
+        self._message = words("activations_message", role="secondary", narrow=True)
+        self._reading = words("activations_reading", role="note", narrow=True)
+        self._input_title = words("activations_input_title", role="note", narrow=True)
         self._input = ValuePicture("Input", side=INPUT_SIDE)
         self._input.setObjectName("activations_input")
         self._watch = CanvasWatch(bench.drawing, self)
@@ -196,13 +168,13 @@ class ActivationsPanel(QWidget):
         state = self._bench.run_state
         source = self._source.value() if live.info.is_image else "sample"
         running = state.status == "running"
-        asked = _Asked(live, state.generation, self._bench.step(), running, source, self._number.value())
+        asked = Asked(live, state.generation, self._bench.step(), running, source, self._number.value())
         before = self._asked
         if asked == before:
             return
         # Where only the weights are others, an answer is waited for, and not too often asked for.
         resting = self._waiting or (self._since.isValid() and self._since.elapsed() < 1000 * self._rest)
-        if running and resting and before is not None and before == _at(asked, before.step):
+        if running and resting and before is not None and before == at_step(asked, before.step):
             return
         self._ask(asked, config)
 
@@ -217,18 +189,18 @@ class ActivationsPanel(QWidget):
 
     # Questions and answers
 
-    def _ask(self, asked: _Asked, config: RunConfig) -> None:
+    def _ask(self, asked: Asked, config: RunConfig) -> None:
         self._question += 1
         self._asked, self._waiting = asked, True
         if self._answer is None:
             self._message.setText(READING)
             self._message.setVisible(True)
         drawing = self._bench.drawing() if asked.source == "canvas" else None
-        job = partial(_look, self._bench, config, asked, drawing)
+        job = partial(look, self._bench, config, asked, drawing)
         done = partial(self._take, self._question, asked)
         self._bench.compute("activations", job, done, partial(self._take_refusal, self._question))
 
-    def _take(self, question: int, asked: _Asked, answer: _Answer) -> None:
+    def _take(self, question: int, asked: Asked, answer: Answer) -> None:
         if question <= self._newest:
             return
         self._newest = question
@@ -238,7 +210,7 @@ class ActivationsPanel(QWidget):
         self._answer = answer
         self._message.setVisible(False)
         self._content.setVisible(True)
-        self._caption.setText(f"{answer.caption}, {whose(asked.step)}: {_verdict(answer)}")
+        self._caption.setText(f"{answer.caption}, {whose(asked.step)}: {verdict(answer)}")
         self._source.setVisible(answer.info.is_image)
         self._number.setEnabled(not answer.is_drawing)
         self._number.setToolTip(DRAWING_SHOWN if answer.is_drawing else NUMBER.help)
@@ -270,7 +242,7 @@ class ActivationsPanel(QWidget):
         """Bring the strips up to date with the answer and with what is chosen."""
         if self._answer is None:
             return
-        layers = _with_answer(self._answer)
+        layers = layers_of(self._answer)
         names = [layer.name for layer in layers]
         if names != list(self._strips):
             self._make_strips(layers, self._answer.info)
@@ -301,7 +273,7 @@ class ActivationsPanel(QWidget):
         self._read("")
 
     def _offer_layers(self) -> None:
-        layers = () if self._answer is None else _with_answer(self._answer)
+        layers = () if self._answer is None else layers_of(self._answer)
         with QSignalBlocker(self._layer):
             self._layer.clear()
             self._layer.addItem(ALL, "")
@@ -352,13 +324,7 @@ class ActivationsPanel(QWidget):
         self._rows.setSpacing(0)
         self._rows.addWidget(self._input_box)
         self._rows.addStretch(0)
-        scroll = QScrollArea()
-        scroll.setObjectName("activations_scroll")
-        scroll.setWidgetResizable(True)
-        scroll.setFrameShape(QFrame.Shape.NoFrame)
-        scroll.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        scroll.setWidget(inner)
+        scroll = scrolling(inner, name="activations_scroll", sideways=False)
         self._reading.setContentsMargins(PANEL_MARGIN, 0, PANEL_MARGIN, SPACING)
         self._content = QWidget()
         content = QVBoxLayout(self._content)
@@ -375,62 +341,3 @@ class ActivationsPanel(QWidget):
         rows.addWidget(self._message)
         rows.addWidget(self._content, 1)
         rows.addStretch(0)
-
-
-# Done on another thread
-
-
-def _look(bench: Workbench, config: RunConfig, asked: _Asked, drawing: NDArray[Any] | None) -> _Answer:
-    info = asked.live.info
-    sample = to_sample(drawing, info) if asked.source == "canvas" else None
-    is_drawing = sample is not None
-    if sample is not None:
-        caption = "The drawing"
-    else:
-        sample, caption = _test_sample(bench.dataset(config).test, info, asked.number)
-    return _Answer(activations(asked.live, sample), info, caption, is_drawing)
-
-
-def _test_sample(test: Samples, info: DatasetInfo, number: int) -> tuple[NDArray[Any], str]:
-    if not len(test):
-        raise InputError("dataset", f"{info.label} has no test samples", "draw something on the canvas")
-    number %= len(test)
-    known = f" ({info.classes[int(test.targets[number])]})" if info.classes else ""
-    return test.inputs[number].numpy().copy(), f"Test sample {number}{known}"
-
-
-# Words and data
-
-
-def _at(asked: _Asked, step: int | None) -> _Asked:
-    """The same at another step."""
-    return _Asked(asked.live, asked.generation, step, asked.running, asked.source, asked.number)
-
-
-def _with_answer(answer: _Answer) -> tuple[LayerActivations, ...]:
-    """The layers, and in classification the probabilities after them."""
-    layers = answer.found.layers
-    if not answer.info.classes:
-        return layers
-    values = answer.found.answer
-    return (*layers, LayerActivations(name=PROBABILITIES, kind="", shape=values.shape, values=values))
-
-
-def _verdict(answer: _Answer) -> str:
-    values, classes = answer.found.answer, answer.info.classes
-    if not np.isfinite(values).all():
-        return "not a number, its weights have diverged"
-    if classes:
-        best = int(values.argmax())
-        return f"{classes[best]}, {numbers.percent(float(values[best]))}"
-    return ", ".join(f"{value:.4g}".replace("-", "−") for value in values.tolist())
-
-
-def _label(name: str, *, role: str) -> QLabel:
-    label = QLabel()
-    label.setObjectName(name)
-    label.setProperty("role", role)
-    label.setTextFormat(Qt.TextFormat.PlainText)
-    label.setWordWrap(True)
-    label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
-    return label

@@ -5,65 +5,35 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.typing import NDArray
-from PySide6.QtCore import QElapsedTimer, QSignalBlocker, Qt
+from PySide6.QtCore import QSignalBlocker, Qt
 from PySide6.QtGui import QHideEvent, QShowEvent
-from PySide6.QtWidgets import QComboBox, QFrame, QHBoxLayout, QLabel, QScrollArea, QSizePolicy, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QSizePolicy, QVBoxLayout, QWidget
 
-from engine.config import RunConfig
 from engine.errors import InputError
-from engine.predict import to_sample
 from gui import numbers
 from gui.canvas_watch import CanvasWatch
+from gui.distance_answer import OUTPUTS, Answer, Asked, compare
 from gui.figure_table import Column, FigureTable, figures
-from gui.shape_steps import by
+from gui.panel_parts import fill, scrolling, words
+from gui.rereading import Rereading
 from gui.theme import PANEL_MARGIN, SPACING, Theme
 from gui.trained import network_key, was_trained
-from gui.views.input_choice import DOWN, NUMBER, RIGHT, SEED, InputChoice, Pick, checked
+from gui.views.input_choice import DOWN, NUMBER, RIGHT, SEED, InputChoice, checked
 from gui.workbench import Workbench
 
 if TYPE_CHECKING:
-    from engine.datasets.data import DatasetInfo, Samples
-    from engine.inspection.distance import Distances
     from engine.live import LiveNetwork
 
 EVERY = 480  # ms between two answers of a network that is being trained
-OUTPUTS = "The outputs"
 NO_CONFIG = "There is a mistake in the set-up. Correct it to compare inputs."
 READING = "Reading the network …"
-NOTHING_DRAWN = "nothing is drawn"
 EXPLANATION = (
     "The mean squared error between what the network gives for two inputs: the nearer to 0, the more alike they are "
     "to it. What counts as alike is drawn by chance at first, and learned by training."
 )
-MOST_OTHERS = 1000  # samples that are looked through for one of another class
 NO_VALUE = "–"
-
-
-@dataclass(frozen=True, slots=True)
-class _Asked:
-    """What was asked about last."""
-
-    network: tuple[object, ...]
-    trained: bool
-    first: Pick
-    second: Pick
-    layer: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Answer:
-    start: LiveNetwork
-    layers: tuple[tuple[str, str], ...]  # names and labels
-    first: NDArray[Any]
-    second: NDArray[Any]
-    captions: tuple[str, str, str]  # of the first, the second and quite another input
-    inputs: Distances
-    untrained: Distances
-    now: Distances | None
 
 
 class DistancePanel(QWidget):
@@ -73,9 +43,7 @@ class DistancePanel(QWidget):
         super().__init__(parent)
         self.setObjectName("distance_panel")
         self._bench = bench
-        self._seen: _Asked | None = None
-        self._moment: tuple[int, int] | None = None
-        self._asked = QElapsedTimer()
+        self._rereading = Rereading(EVERY)
         self._start: tuple[tuple[object, ...], LiveNetwork] | None = None
         self._first = InputChoice("First input", name="distance_first", theme=theme)
         self._second = InputChoice("Second input", name="distance_second", theme=theme, changeable=True)
@@ -87,12 +55,12 @@ class DistancePanel(QWidget):
         self._layer.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self._layer.setMinimumWidth(96)
         self._layer.addItem(OUTPUTS, "")
-        self._message = _label("distance_message", role="secondary")
+        self._message = words("distance_message", role="secondary")
         self._figures = {
-            "untrained": _label("distance_untrained", role="title"),
-            "now": _label("distance_now", role="title"),
+            "untrained": words("distance_untrained", role="title", wraps=False),
+            "now": words("distance_now", role="title", wraps=False),
         }
-        self._whose = _label("distance_whose", role="note")
+        self._whose = words("distance_whose", role="note")
         self._table = FigureTable(
             "Distances",
             (
@@ -138,30 +106,27 @@ class DistancePanel(QWidget):
     def refresh(self) -> None:
         config, state = self._bench.config(), self._bench.run_state
         if config is None:
-            self._seen = None
+            self._rereading.forget()
             self._show_problem(NO_CONFIG)
             return
         trained = was_trained(state, config)
         is_image = config.dataset_info().is_image
         for choice in (self._first, self._second):
             choice.set_kind(is_image=is_image)
-        seen = _Asked(
+        seen = Asked(
             network_key(config), trained, self._first.pick(), self._second.pick(), str(self._layer.currentData() or "")
         )
         moment = (state.generation, state.step) if trained else None
-        if seen == self._seen:
-            too_soon = state.status == "running" and self._asked.isValid() and self._asked.elapsed() < EVERY
-            if moment == self._moment or too_soon:
-                return
-        self._seen, self._moment = seen, moment
-        self._asked.start()
+        if not self._rereading.is_due(seen, moment, running=state.status == "running"):
+            return
+        self._rereading.begin()
         if self._result.isHidden():
             self._message.setText(READING)
             self._message.setVisible(True)
         drawn = "drawing" in (seen.first.source, seen.second.source)
         drawing = self._bench.drawing() if drawn else None
         start = self._start[1] if self._start is not None and self._start[0] == seen.network else None
-        job = partial(_compare, self._bench, config, seen, drawing=drawing, start=start)
+        job = partial(compare, self._bench, config, seen, drawing=drawing, start=start)
         self._bench.compute("distance", job, partial(self._show_answer, seen, step=state.step), self._show_problem)
 
     def showEvent(self, event: QShowEvent) -> None:
@@ -175,7 +140,7 @@ class DistancePanel(QWidget):
 
     # Answers
 
-    def _show_answer(self, seen: _Asked, answer: _Answer, *, step: int) -> None:
+    def _show_answer(self, seen: Asked, answer: Answer, *, step: int) -> None:
         self._start = (seen.network, answer.start)
         self._offer_layers(answer.layers)
         self._first.set_sample(answer.first, answer.captions[0])
@@ -214,7 +179,7 @@ class DistancePanel(QWidget):
     # Parts
 
     def _ask_anew(self, *_: object) -> None:
-        self._seen = None
+        self._rereading.forget()
         self._watch_canvas()
         self.refresh()
 
@@ -229,7 +194,7 @@ class DistancePanel(QWidget):
         for key, caption in (("untrained", "Untrained"), ("now", "Now")):
             block = QVBoxLayout()
             block.setSpacing(0)
-            note = _label(f"distance_{key}_caption", role="note")
+            note = words(f"distance_{key}_caption", role="note")
             note.setText(f"Distance, {caption.lower()}")
             block.addWidget(note)
             block.addWidget(self._figures[key])
@@ -254,7 +219,7 @@ class DistancePanel(QWidget):
         after.setSpacing(2 * SPACING)
         after.addWidget(label)
         after.addWidget(self._layer, 1)
-        explanation = _label("distance_explanation", role="note")
+        explanation = words("distance_explanation", role="note")
         explanation.setText(EXPLANATION)
         content = QWidget()
         column = QVBoxLayout(content)
@@ -266,14 +231,7 @@ class DistancePanel(QWidget):
             column.addWidget(widget)
         column.addStretch(1)
         self._result.setVisible(False)
-        scroll = QScrollArea()
-        scroll.setObjectName("distance_scroll")
-        scroll.setWidgetResizable(True)
-        scroll.setFrameShape(QFrame.Shape.NoFrame)
-        scroll.setWidget(content)
-        outer = QVBoxLayout(self)
-        outer.setContentsMargins(0, 0, 0, 0)
-        outer.addWidget(scroll)
+        fill(self, scrolling(content, name="distance_scroll", by_key=True))
 
 
 @dataclass(frozen=True, slots=True)
@@ -315,90 +273,3 @@ def read_settings(params: Mapping[str, object]) -> _Settings:
                 known = (*sources, *wholes, "noise", "layer")
                 raise InputError(name, "the distance has no such setting", "known are " + ", ".join(known))
     return found
-
-
-# Done on another thread
-
-
-def _compare(
-    bench: Workbench, config: RunConfig, asked: _Asked, *, drawing: np.ndarray | None, start: LiveNetwork | None
-) -> _Answer:
-    from engine.assembly import describe_network
-    from engine.inspection.distance import changed, distances, input_distances
-    from engine.live import untrained
-
-    start = start or untrained(config)
-    info, test = start.info, bench.dataset(config).test
-    first, first_caption = _sample(asked.first, info, test, drawing)
-    if asked.second.source == "changed":
-        how = asked.second
-        second = changed(first, noise=how.noise, right=how.right, down=how.down)
-        second_caption = "The first input, changed"
-    else:
-        second, second_caption = _sample(asked.second, info, test, drawing)
-    other, other_caption = _another(asked.first, info, test)
-    compared = {"first": first, "second": second, "slight": changed(first), "other": other}
-    table = describe_network(config)
-    *before, last = table.rows
-    # The network's own row, for what it does beside its layers, has the name of its class and is no layer.
-    named = {row.name: f"{row.name} · {by(row.output_shape)}" for row in before if row.name != row.kind}
-    layers = (("", f"{OUTPUTS} · {by(last.output_shape)}"), *named.items())
-    layer = asked.layer if asked.layer in named else None
-    live = bench.live() if asked.trained else None
-    if live is not None and (live.info.name != info.name or live.input_shape != start.input_shape):
-        live = None  # the window's network is another by now: the next refresh asks again
-    return _Answer(
-        start=start,
-        layers=layers,
-        first=first,
-        second=second,
-        captions=(first_caption, second_caption, other_caption),
-        inputs=input_distances(start, **compared),
-        untrained=distances(start, layer=layer, **compared),
-        now=None if live is None else distances(live, layer=layer, **compared),
-    )
-
-
-def _sample(pick: Pick, info: DatasetInfo, test: Samples, drawing: np.ndarray | None) -> tuple[NDArray[Any], str]:
-    """The input and what to call it."""
-    from engine.inspection.distance import random_sample
-
-    if pick.source == "random":
-        return random_sample(info, seed=pick.seed), "Random values"
-    if pick.source == "drawing":
-        sample = to_sample(drawing, info)
-        if sample is None:
-            raise InputError("canvas", NOTHING_DRAWN, "draw something on the canvas, or choose another input")
-        return sample, "What is on the canvas"
-    if not len(test):
-        raise InputError("dataset", f"{info.label} has no test samples", "choose a random input")
-    number = pick.number % len(test)
-    return test.inputs[number].numpy().copy(), f"Test sample {number}{_called(info, test, number)}"
-
-
-def _another(first: Pick, info: DatasetInfo, test: Samples) -> tuple[NDArray[Any], str]:
-    """The next test sample of another class than the first input's; in regression, the next one."""
-    from engine.inspection.distance import random_sample
-
-    if not len(test):
-        return random_sample(info, seed=first.seed + 1), "random values"
-    begin = first.number % len(test) if first.source == "sample" else -1
-    number = (begin + 1) % len(test)
-    if info.classes and begin >= 0:
-        places = [(begin + step) % len(test) for step in range(1, min(len(test), MOST_OTHERS))]
-        own = int(test.targets[begin])
-        number = next((place for place in places if int(test.targets[place]) != own), number)
-    return test.inputs[number].numpy().copy(), f"sample {number}{_called(info, test, number)}"
-
-
-def _called(info: DatasetInfo, test: Samples, number: int) -> str:
-    return f": {info.classes[int(test.targets[number])]}" if info.classes else ""
-
-
-def _label(name: str, *, role: str) -> QLabel:
-    label = QLabel()
-    label.setObjectName(name)
-    label.setProperty("role", role)
-    label.setTextFormat(Qt.TextFormat.PlainText)
-    label.setWordWrap(role != "title")
-    return label

@@ -8,9 +8,9 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
-from PySide6.QtCore import QElapsedTimer, QSignalBlocker
+from PySide6.QtCore import QSignalBlocker
 from PySide6.QtGui import QHideEvent, QShowEvent
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QScrollArea, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
 from engine.catalog import Param
 from engine.config import RunConfig
@@ -18,6 +18,8 @@ from engine.errors import InputError
 from engine.predict import to_sample
 from gui import numbers
 from gui.canvas_watch import CanvasWatch
+from gui.panel_parts import scrolling
+from gui.rereading import Rereading
 from gui.segments import Segments
 from gui.spins import WholeSpin
 from gui.theme import PANEL_MARGIN, SPACING, Theme
@@ -78,10 +80,8 @@ class FirstLookPanel(QWidget):
         super().__init__(parent)
         self.setObjectName("first_look_panel")
         self._bench = bench
-        self._seen: _Seen | None = None
-        self._moment: tuple[int, int] | None = None
+        self._rereading = Rereading(EVERY)
         self._wish = "untrained"
-        self._asked = QElapsedTimer()
         self._weights = Segments("first_look_weights", WEIGHTS, title="Weights")
         self._input = Segments("first_look_input", INPUTS, title="Input")
         self._seed = WholeSpin(SEED)
@@ -130,22 +130,19 @@ class FirstLookPanel(QWidget):
     def refresh(self) -> None:
         config, state = self._bench.config(), self._bench.run_state
         if config is None:
-            self._seen = None
+            self._rereading.forget()
             self._show_problem(NO_CONFIG)
             return
         now, drawn = self._offer(config)
         seen = _Seen(network_key(config), now, drawn, self._seed.value(), _rate(config))
         moment = (state.generation, state.step) if now else None
-        if seen == self._seen:
-            too_soon = state.status == "running" and self._asked.isValid() and self._asked.elapsed() < EVERY
-            if moment == self._moment or too_soon:
-                return
-        self._seen, self._moment = seen, moment
+        if not self._rereading.is_due(seen, moment, running=state.status == "running"):
+            return
         drawing = self._bench.drawing() if drawn else None
         if drawn and drawing is None:
             self._show_problem(NOTHING_DRAWN)
             return
-        self._asked.start()
+        self._rereading.begin()
         if self._cards.isHidden():
             self._message.setText(READING)
         job = partial(_look, self._bench, config, now=now, drawing=drawing, seed=seen.seed, rate=seen.rate)
@@ -182,16 +179,11 @@ class FirstLookPanel(QWidget):
         rows.addWidget(self._message)
         rows.addWidget(self._cards)
         rows.addStretch(1)
-        scroll = QScrollArea()
-        scroll.setObjectName("first_look_scroll")
-        scroll.setWidgetResizable(True)
-        scroll.setFrameShape(QFrame.Shape.NoFrame)
-        scroll.setWidget(content)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)
         column.addLayout(head)
-        column.addWidget(scroll, 1)
+        column.addWidget(scrolling(content, name="first_look_scroll", by_key=True), 1)
 
     def _offer(self, config: RunConfig) -> tuple[bool, bool]:
         """Offer what there is. Whether the trained weights, and whether the drawing, are to be looked at."""
@@ -222,7 +214,7 @@ class FirstLookPanel(QWidget):
         self._seed.setValue(self._seed.value() + 1 if self._seed.value() < self._seed.maximum() else 0)
 
     def _ask_anew(self, *_: object) -> None:
-        self._seen = None
+        self._rereading.forget()
         self._watch.set_on(self.isVisible() and self._input.value() == "canvas")
         self.refresh()
 
