@@ -18,6 +18,6 @@ class InputError(ValueError):
 
     @property
     def sentence(self) -> str:
-        """What was wrong and what would work, for where the field itself is in sight."""
-        text = self.problem + (f"; {self.accepted}" if self.accepted else "")
-        return text[:1].upper() + text[1:] + "."
+        """What was wrong and what would work, for where the field itself is in sight. A file's name stays as it is."""
+        text = self.problem + (f"; {self.accepted}" if self.accepted else "") + "."
+        return text if "." in self.problem.split(" ", 1)[0] else text[:1].upper() + text[1:]

@@ -56,6 +56,7 @@ def opened(qtbot: QtBot, bench: FakeBench) -> ActivationsPanel:
     panel.resize(420, 700)
     with qtbot.waitExposed(panel):
         panel.show()
+    panel.activateWindow()  # else it gets no keys
     laid_out = partial(_is_laid_out, panel)
     qtbot.waitUntil(laid_out)
     return panel

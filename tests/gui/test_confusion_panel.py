@@ -58,6 +58,7 @@ def opened(qtbot: QtBot, bench: FakeBench) -> ConfusionPanel:
     panel.resize(380, 560)
     with qtbot.waitExposed(panel):
         panel.show()
+    panel.activateWindow()  # else it gets no keys
     return panel
 
 
