@@ -8,12 +8,10 @@ from PySide6.QtCore import QSignalBlocker, Qt, QTimer
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import (
     QComboBox,
-    QFrame,
     QGridLayout,
     QHBoxLayout,
     QLabel,
     QPushButton,
-    QScrollArea,
     QSizePolicy,
     QVBoxLayout,
     QWidget,
@@ -23,6 +21,7 @@ from engine.errors import InputError
 from engine.inspection.autograd_graph import AutogradGraph, record
 from engine.inspection.expressions import ExpressionError, Program, parse
 from gui.autograd_words import notes, start_sentence, step_sentence, troubles
+from gui.panel_parts import fill, scrolling, words
 from gui.theme import PANEL_MARGIN, SPACING, Theme
 from gui.views.autograd_view import AutogradView
 from gui.views.program_editor import ProgramEditor
@@ -53,9 +52,9 @@ class AutogradPanel(QWidget):
         self._view = AutogradView(theme)
         self._view.setMinimumHeight(GRAPH_HEIGHT)
         self._table = VariableTable(theme)
-        self._trouble = _label("autograd_trouble", role="warning")
-        self._notes = _label("autograd_notes", role="secondary")
-        self._sentence = _label("autograd_sentence")
+        self._trouble = words("autograd_trouble", role="warning", selectable=True)
+        self._notes = words("autograd_notes", role="secondary", selectable=True)
+        self._sentence = words("autograd_sentence", selectable=True)
         self._sentence.setAlignment(Qt.AlignmentFlag.AlignTop | Qt.AlignmentFlag.AlignLeft)
         self._sentence.setMinimumHeight(SENTENCE_LINES * self._sentence.fontMetrics().lineSpacing())
         self._timer = QTimer(self)
@@ -72,15 +71,7 @@ class AutogradPanel(QWidget):
         self._grid.setSpacing(3 * SPACING)
         self._wide: bool | None = None
         self._arrange(wide=False)
-        scroll = QScrollArea()
-        scroll.setWidgetResizable(True)
-        scroll.setFrameShape(QFrame.Shape.NoFrame)
-        scroll.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        scroll.setWidget(inside)
-        box = QVBoxLayout(self)
-        box.setContentsMargins(0, 0, 0, 0)
-        box.addWidget(scroll)
+        fill(self, scrolling(inside, sideways=False))
 
         self._editor.edited.connect(self._on_edit)
         self._table.retain_changed.connect(self._on_retain)
@@ -310,16 +301,6 @@ def _shape(graph: AutogradGraph) -> tuple[object, ...]:
     """What makes a step of one graph a step of another."""
     kinds = tuple(node.kind for node in graph.nodes)
     return kinds, tuple((edge.source, edge.target) for edge in graph.edges), graph.output
-
-
-def _label(name: str, *, role: str = "") -> QLabel:
-    label = QLabel()
-    label.setObjectName(name)
-    label.setProperty("role", role)
-    label.setTextFormat(Qt.TextFormat.PlainText)
-    label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-    label.setWordWrap(True)
-    return label
 
 
 def _say(label: QLabel, text: str) -> None:

@@ -6,10 +6,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QResizeEvent
-from PySide6.QtWidgets import QLabel, QScrollArea, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QLabel, QVBoxLayout, QWidget
 
 from engine.datasets.data import DatasetInfo
 from gui.cells import highest_of, is_painted_by_cell
+from gui.panel_parts import scrolling
 from gui.theme import PANEL_MARGIN, SPACING, Theme
 from gui.views.canvas_tools import CanvasTools
 from gui.views.digit_canvas import DigitCanvas
@@ -59,12 +60,7 @@ class CanvasPanel(QWidget):
         rows.addWidget(self._received)
         rows.addWidget(self._author)
         rows.addWidget(self._bars, 1)
-        self._scroll = QScrollArea()
-        self._scroll.setWidgetResizable(True)
-        self._scroll.setFrameShape(QScrollArea.Shape.NoFrame)
-        self._scroll.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        self._scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self._scroll.setWidget(answer)
+        self._scroll = scrolling(answer, sideways=False)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(PANEL_MARGIN, SPACING, PANEL_MARGIN, PANEL_MARGIN)
         layout.setSpacing(2 * SPACING)

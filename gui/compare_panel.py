@@ -8,7 +8,7 @@ from pathlib import Path
 
 from PySide6.QtCore import QPoint, Qt, QTimer
 from PySide6.QtGui import QHideEvent, QShowEvent
-from PySide6.QtWidgets import QFileDialog, QLabel, QMenu, QScrollArea, QSplitter, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QLabel, QMenu, QScrollArea, QSplitter, QVBoxLayout, QWidget
 
 from engine.errors import InputError
 from engine.files import write_atomically
@@ -19,6 +19,7 @@ from gui.compare_plots import ComparePlots
 from gui.compare_rows import headings, measures, table_csv, table_rows
 from gui.compare_table import CompareTable
 from gui.comparison import Comparison, News, read_comparison, read_news
+from gui.file_dialog import ask_where
 from gui.series import XAxis
 from gui.theme import PANEL_MARGIN, SPACING, Theme
 from gui.workbench import Workbench
@@ -257,12 +258,8 @@ class ComparePanel(QWidget):
         return menu
 
     def _ask(self, title: str, kinds: str, suffix: str, make: Callable[[], bytes], _checked: bool = False) -> None:
-        dialog = QFileDialog(self, title, str(Path.home() / f"comparison.{suffix}"), kinds)
-        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
-        dialog.setDefaultSuffix(suffix)
-        dialog.fileSelected.connect(lambda path: self.save(Path(path), make()))
-        dialog.open()
+        place = Path.home() / f"comparison.{suffix}"
+        ask_where(self, title, place=place, kinds=kinds, chosen=lambda path: self.save(path, make()))
 
     def save(self, path: Path, data: bytes) -> None:
         """Write `data`; the status line tells how it went."""

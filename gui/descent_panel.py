@@ -11,11 +11,9 @@ from PySide6.QtCore import Qt, QTimer
 from PySide6.QtGui import QFont, QHideEvent
 from PySide6.QtWidgets import (
     QFileDialog,
-    QFrame,
     QHBoxLayout,
     QLabel,
     QPushButton,
-    QScrollArea,
     QSlider,
     QToolButton,
     QVBoxLayout,
@@ -27,6 +25,7 @@ from gui.descent import Task, Walk, compared, film_rows, task, walk
 from gui.gif import gif
 from gui.icons import icon
 from gui.numbers import THIN, count
+from gui.panel_parts import fill, scrolling
 from gui.plotting.trace import chart_font
 from gui.segments import Segments
 from gui.theme import PANEL_MARGIN, SPACING, Theme
@@ -112,14 +111,7 @@ class DescentPanel(QWidget):
         rows.addLayout(moving)
         rows.addWidget(self._table)
         rows.addLayout(last)
-        scroll = QScrollArea()
-        scroll.setWidgetResizable(True)
-        scroll.setFrameShape(QFrame.Shape.NoFrame)
-        scroll.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        scroll.setWidget(content)
-        box = QVBoxLayout(self)
-        box.setContentsMargins(0, 0, 0, 0)
-        box.addWidget(scroll)
+        fill(self, scrolling(content))
 
     # What the window asks
 

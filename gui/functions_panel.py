@@ -6,16 +6,13 @@ import math
 from collections.abc import Callable, Mapping
 from functools import partial
 
-from PySide6.QtCore import Qt
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import (
     QBoxLayout,
-    QFrame,
     QHBoxLayout,
     QLabel,
     QLayout,
     QPushButton,
-    QScrollArea,
     QVBoxLayout,
     QWidget,
 )
@@ -36,6 +33,7 @@ from gui.functions import (
     sigmoid_slope,
     sigmoid_words,
 )
+from gui.panel_parts import fill, scrolling
 from gui.plotting.scale import Range
 from gui.segments import Segments
 from gui.spins import ScientificSpin
@@ -158,14 +156,7 @@ class FunctionsPanel(QWidget):
         content = QWidget()
         content.setObjectName("functions_content")
         content.setLayout(self._columns)
-        scroll = QScrollArea()
-        scroll.setWidgetResizable(True)
-        scroll.setFrameShape(QFrame.Shape.NoFrame)
-        scroll.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        scroll.setWidget(content)
-        box = QVBoxLayout(self)
-        box.setContentsMargins(0, 0, 0, 0)
-        box.addWidget(scroll)
+        fill(self, scrolling(content))
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)

@@ -8,7 +8,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QCheckBox, QFrame, QHBoxLayout, QLabel, QScrollArea, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QCheckBox, QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
 from engine.config import RunConfig
 from engine.datasets.data import DatasetInfo
@@ -23,6 +23,7 @@ from engine.inspection.surface import (
 )
 from gui import numbers
 from gui.disclosure import Disclosure
+from gui.panel_parts import fill, scrolling
 from gui.points_answers import Moment, PointsAnswers
 from gui.points_courses import QUANTITIES, courses
 from gui.points_picture import around, best_name, curve_of, heights, regions, regression
@@ -127,15 +128,7 @@ class PointsPanel(QWidget):
         rows.setContentsMargins(PANEL_MARGIN, SPACING, PANEL_MARGIN, PANEL_MARGIN)
         rows.addWidget(self._message)
         rows.addWidget(self._content, 1)
-        scroll = QScrollArea()
-        scroll.setFrameShape(QFrame.Shape.NoFrame)
-        scroll.setWidgetResizable(True)
-        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        scroll.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        scroll.setWidget(inner)
-        box = QVBoxLayout(self)
-        box.setContentsMargins(0, 0, 0, 0)
-        box.addWidget(scroll)
+        fill(self, scrolling(inner, sideways=False))
 
     # What the window asks
 

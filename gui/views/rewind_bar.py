@@ -10,9 +10,10 @@ from pathlib import Path
 
 from PySide6.QtCore import QSignalBlocker, Qt, QTimer, Signal
 from PySide6.QtGui import QKeySequence, QResizeEvent, QShortcut
-from PySide6.QtWidgets import QFileDialog, QFrame, QHBoxLayout, QLabel, QLineEdit, QToolButton, QWidget
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QLineEdit, QToolButton, QWidget
 
 from engine.rewind.snapshots import Tick
+from gui.file_dialog import ask_where
 from gui.icons import icon
 from gui.numbers import THIN, count
 from gui.theme import SPACING, Theme
@@ -243,16 +244,12 @@ class RewindBar(QFrame):
         self.branch_wanted.emit(self._now)
 
     def _ask_for_film(self) -> None:
-        dialog = QFileDialog(self, "Save a film of the filters", str(self._folder / "filters.gif"), "GIF film (*.gif)")
-        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
-        dialog.setDefaultSuffix("gif")
-        dialog.fileSelected.connect(self._save_film)
-        dialog.open()
+        place = self._folder / "filters.gif"
+        ask_where(self, "Save a film of the filters", place=place, kinds="GIF film (*.gif)", chosen=self._save_film)
 
-    def _save_film(self, chosen: str) -> None:
-        self._folder = Path(chosen).parent
-        self.film_wanted.emit(Path(chosen))
+    def _save_film(self, path: Path) -> None:
+        self._folder = path.parent
+        self.film_wanted.emit(path)
 
     # Words
 
