@@ -59,6 +59,7 @@ class Rewinding(QObject):
         self._state = run_state
         self._curves = curves
         self._filters = filters
+        self._stands_at: int | None = None  # the run's step while it stands still and is looked back at
         self._lineage = Lineage(self, bridge=bridge, run_state=run_state, curves=curves)
         self.bar = RewindBar(theme)
         self.bar.wanted.connect(self._go_to)
@@ -78,7 +79,9 @@ class Rewinding(QObject):
         past = self._past()
         was_back = self.bar.step is not None
         self.bar.refresh(past)
-        if past.refusal and (was_back or self._bridge.rewound_to is not None):
+        goes_on = self._stands_at not in (None, self._state.step)
+        if (past.refusal or goes_on) and (was_back or self._bridge.rewound_to is not None):
+            self._stands_at = None
             self._bridge.rewind(None)
 
     def _past(self) -> Past:
@@ -107,6 +110,7 @@ class Rewinding(QObject):
 
     def _go_to(self, step: int | None) -> None:
         goes_on = self._bridge.running and self._state.status != "paused"
+        self._stands_at = None if goes_on else self._state.step
         self._bridge.rewind(step, exact=not goes_on)
 
     def _on_rewound(self, step: int | None) -> None:
