@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from engine.config import RunConfig
 from engine.datasets.data import DatasetInfo
+from engine.eager import leave_compiler_out
 from engine.errors import InputError
 from engine.inspection.private_random import PrivateRandom
 from engine.inspection.shapes import LayerTable, describe
@@ -41,6 +42,7 @@ def assemble(config: RunConfig, *, aside: bool = False) -> Assembly:
 
     Raises InputError where the parts do not fit or `initial_parameters` do not match.
     """
+    leave_compiler_out()  # whoever makes an optimizer has made its network first
     info = config.dataset_info()
     entry, loss_entry = NETWORKS[config.network.name], LOSSES[config.loss.name]
     input_shape = entry.fit(info, config.network.params)

@@ -179,12 +179,16 @@ class Catalog(Generic[E]):
         kind: the class of its entries; anything else in the entry-point group is passed over.
         entries: ours.
         group: the entry-point group, empty where others cannot add.
+
+    Attributes:
+        ours: the names of our entries.
     """
 
     def __init__(self, part: str, kind: type[E], entries: Iterable[E], *, group: str = "") -> None:
         self.part = part
         self._kind = kind
         self._entries = {entry.name: entry for entry in entries}
+        self.ours = frozenset(self._entries)
         self._group = group
 
     def __getitem__(self, name: str) -> E:

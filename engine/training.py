@@ -19,7 +19,6 @@ from engine.control import RunControl
 from engine.course import Course
 from engine.datasets.library import Library
 from engine.devices import Device
-from engine.eager import leave_compiler_out
 from engine.errors import InputError
 from engine.events import (
     Event,
@@ -61,7 +60,6 @@ def train(
     """
     control = control or RunControl()
     keep_memory()
-    leave_compiler_out()
     step = epoch = 0
     seconds = 0.0
     writer = None

@@ -45,6 +45,9 @@ class PrivateRandom(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torc
     Args:
         device: where is computed.
         state: what to draw from first.
+
+    Attributes:
+        drawn: whether anything was, so far.
     """
 
     def __init__(self, device: torch.device, state: State) -> None:
@@ -52,6 +55,12 @@ class PrivateRandom(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torc
         self._device = device
         self._generators = {kind: torch.Generator(device if kind == device.type else kind) for kind in state}
         self.state = state
+        self.drawn = False
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """Nothing here is compiled: else torch loads its compiler at the first operation, which takes seconds."""
+        return False
 
     @property
     def state(self) -> State:
@@ -75,10 +84,12 @@ class PrivateRandom(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torc
         generator = self._generators[self._kind_of(args, kwargs)]
         drawing = _with_generator(func)
         if drawing is None:
+            self.drawn = True
             with self._lent(generator):
                 return func(*args, **kwargs)
         place = [argument.name for argument in drawing._schema.arguments].index("generator")
         if len(args) <= place and kwargs.get("generator") is None:  # else the network brought one of its own
+            self.drawn = True
             kwargs["generator"] = generator
         return drawing(*args, **kwargs)
 

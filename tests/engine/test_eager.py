@@ -24,6 +24,30 @@ for entry in OPTIMIZERS:
 print(sorted(name for name in sys.modules if name.startswith("torch._dynamo")))
 """
 
+BACK = """
+import sys
+from engine.config import make_config
+from engine.control import RunControl
+from engine.datasets.library import Library
+from engine.preparation import prepare
+from engine.rewind.beginning import beginning
+from engine.rewind.moments import checkpoint_at
+from engine.rewind.snapshots import Snapshot, Snapshots
+from engine.tuning import Tuned, Tuner
+
+config = make_config({"network": "mlp", "dataset": "xor"}, {"network.dropout": 0.2, "training.epochs": 9})
+tuned, past = Tuned(1, False), Snapshots()
+past.take_over([Snapshot(beginning(config, tuned), frozenset())], [])
+preparing = prepare(config, RunControl(), Library(), Tuner(), settled=tuned, aside=True)
+while past.ready is None:
+    try:
+        next(preparing)
+    except StopIteration as end:
+        past.ready = end.value
+assert checkpoint_at(past, 3).step == 3
+print(sorted(name for name in sys.modules if name.startswith("torch._dynamo")))
+"""
+
 COMPARE = """
 import torch
 from torch import nn
@@ -56,6 +80,10 @@ def run(code: str) -> str:
 
 def test_no_optimizer_loads_the_compiler() -> None:
     assert run(TRAIN) == "[]"
+
+
+def test_nor_does_going_back_along_a_run() -> None:
+    assert run(BACK) == "[]"
 
 
 def test_steps_are_those_of_torch() -> None:
