@@ -84,6 +84,9 @@ class PrivateRandom(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torc
         generator = self._generators[self._kind_of(args, kwargs)]
         drawing = _with_generator(func)
         if drawing is None:
+            if torch._C._dispatch_has_kernel_for_dispatch_key(func._name, "CompositeImplicitAutograd"):
+                with self:  # what it is made of comes here in its turn, as of dropout where no gradients are kept
+                    return func._op_dk(torch._C.DispatchKey.CompositeImplicitAutograd, *args, **kwargs)
             self.drawn = True
             with self._lent(generator):
                 return func(*args, **kwargs)

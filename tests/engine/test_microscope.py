@@ -485,6 +485,23 @@ class TestPrivateRandom:
         assert torch.equal(torch.get_rng_state(), after)
         assert torch.equal(private.state["cpu"], after)
 
+    @pytest.mark.parametrize("training", [False, True])
+    def test_borrows_nothing_for_dropout_where_no_gradients_are_kept(
+        self, training: bool, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A run on another thread would draw from what is borrowed meanwhile."""
+
+        def borrow(*_: object) -> None:
+            raise AssertionError("torch's generator was borrowed")
+
+        monkeypatch.setattr("engine.inspection.private_random._set_global", borrow)
+        private = PrivateRandom(torch.device("cpu"), random_state(torch.device("cpu")))
+        with torch.inference_mode():
+            with private:
+                found = torch.nn.functional.dropout(torch.ones(50), 0.5, training)
+            assert torch.equal(found, torch.nn.functional.dropout(torch.ones(50), 0.5, training))
+        assert private.drawn == training
+
     def test_leaves_a_generator_of_the_networks_own_alone(self) -> None:
         generators = [torch.Generator().manual_seed(3) for _ in range(2)]
         with PrivateRandom(torch.device("cpu"), random_state(torch.device("cpu"))):

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from itertools import pairwise
+from dataclasses import dataclass, field, replace
+from itertools import islice, pairwise
 
 import numpy as np
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from engine.catalog import Params
 from engine.checkpoint import Checkpoint
 from engine.config import RunConfig
 from engine.control import Change, RunControl, ScheduleChange
@@ -18,6 +20,7 @@ from engine.datasets.library import Library
 from engine.errors import InputError
 from engine.events import Event, Finished, StepFinished
 from engine.inspection.confusion import confusion_matrix
+from engine.networks import NETWORKS
 from engine.rewind.moments import checkpoint_at, moment_at
 from engine.rewind.snapshots import Snapshots
 from engine.training import train
@@ -167,7 +170,108 @@ class TestExact:
             assert same(control.live.weights(), kept.weights[LAST])
 
 
+def watched_over() -> bool:
+    """Whether something sees every operation of this thread."""
+    return bool(torch._C._len_torch_dispatch_stack())
+
+
+class Moody(nn.Module):
+    """Of another package: it draws in every fifth step."""
+
+    calls: Tensor
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__()
+        self.linear = nn.Linear(inputs, outputs)
+        self.register_buffer("calls", torch.zeros((), dtype=torch.int64))
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        if self.training:
+            self.calls += 1
+            if self.calls % 5 == 0:
+                inputs = inputs + torch.randn_like(inputs)
+        outputs: Tensor = self.linear(inputs)
+        return outputs
+
+
+class TestDraws:
+    """Where no step draws random numbers, nothing watches over them; where one may, all are watched."""
+
+    @pytest.mark.parametrize("dropout", [0.0, 0.3])
+    def test_are_watched_where_there_are_any(self, dropout: float) -> None:
+        kept = run(small_config(network__dropout=dropout), sparse(1))
+        watched: dict[int, bool] = {}
+
+        def report(step: int) -> None:
+            watched[step] = watched_over()
+
+        found = checkpoint_at(kept.snapshots, PER_EPOCH + 2, report=report)
+        assert found is not None
+        assert same(found.weights, kept.weights[PER_EPOCH + 2])
+        assert [watched.pop(0, True), watched.pop(1)] == [True, True]
+        assert set(watched.values()) == {dropout > 0}
+
+    def test_of_a_network_that_draws_now_and_then_are_its_own_and_nobody_elses(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def build(shape: tuple[int, ...], outputs: int, _params: Params) -> nn.Module:
+            return Moody(shape[0], outputs)
+
+        moody = replace(NETWORKS["linear"], name="moody", build=build)
+        monkeypatch.setitem(NETWORKS._entries, "moody", moody)
+        kept = run(small_config({"network": "moody"}), sparse(1, 7))
+        torch.manual_seed(3)
+        state = torch.get_rng_state()
+        for step in (4, 6, 8, 12, LAST - 1):
+            assert same(weights_at(kept.snapshots, step), kept.weights[step]), step
+        assert torch.equal(torch.get_rng_state(), state)
+
+    @pytest.mark.parametrize("dropout", [0.0, 0.3])
+    def test_are_nobodys_once_a_step_was_refused_or_is_wanted_no_more(self, dropout: float) -> None:
+        kept = run(small_config(network__dropout=dropout), sparse(1))
+
+        def refuse(event: StepFinished) -> None:
+            raise InputError("step", f"{event.step} is another")
+
+        kept.snapshots.checker = lambda *, after, until: refuse  # type: ignore[method-assign]  # noqa: ARG005
+        with pytest.raises(InputError, match="is another"):
+            checkpoint_at(kept.snapshots, 9)
+        assert not watched_over()
+        answers = iter([True, False])
+        assert checkpoint_at(kept.snapshots, 9, wanted=lambda: next(answers)) is None
+        assert not watched_over()
+
+
 class TestUndisturbed:
+    def test_a_run_on_another_thread_gives_the_same_bits_while_steps_are_trained_again(self) -> None:
+        """Also where the two have different thread counts; both draw dropout masks all the time."""
+        past = run(small_config(network__dropout=0.3), sparse(1))
+        picks = {"dataset": "mnist", "network": "mnist_mlp"}
+        config = toy_config(picks, training__batch_size=16, training__epochs=6, training__threads=2)
+        config = config.model_copy(update={"network": small_config(network__dropout=0.5).network})
+        library, stop = tiny_library(), threading.Event()
+        alone, control = list(train(config, library=library)), RunControl()
+        again: list[bool] = []
+
+        def go_back() -> None:
+            while not stop.is_set():
+                past.snapshots._replayed = None
+                again.append(same(weights_at(past.snapshots, LAST - 1), past.weights[LAST - 1]))
+
+        looking = threading.Thread(target=go_back)
+        events = train(config, control, library=library)
+        found = list(islice(events, 8))
+        looking.start()
+        try:
+            found.extend(events)
+        finally:
+            stop.set()
+            looking.join()
+        assert losses(found) == losses(alone)
+        assert control.live is not None
+        assert again
+        assert all(again)
+
     def test_a_run_that_is_looked_back_at_meanwhile_learns_what_it_would_have(self) -> None:
         config = small_config(network__dropout=0.4)
         alone = list(train(config))
