@@ -14,6 +14,7 @@ from engine.cli_export import add_export_options, export, import_run, open_run
 from engine.cli_go_on import add_branch_options, add_resume_options, branch, resume
 from engine.cli_history import local_time, print_json, print_pairs, print_table, run_number, whole_number
 from engine.cli_verify import verify
+from engine.errors import InputError
 from engine.runs.exports import record_as_json, summary_as_json
 from engine.runs.query import SORTS, RunQuery
 from engine.runs.run_record import STATUSES, RunRecord, RunSummary
@@ -184,7 +185,8 @@ def _lines(record: RunRecord, above: list[int], below: list[int]) -> Iterator[tu
         chain = "".join(f", of run {number}" for number in above[1:])
         yield "branch", f"of run {run.parent}, after step {run.parent_step:,}{chain}"
     yield "branches", ", ".join(map(str, below))
-    yield "set-up", f"{run.network} on {run.dataset}, {run.optimizer}, {run.loss}, {run.schedule}"
+    parts = (f"{run.network} on {run.dataset}", run.optimizer, run.loss, run.schedule, _augmentation(record))
+    yield "set-up", ", ".join(filter(None, parts))
     yield "", f"learning rate {run.learning_rate:g}, batch size {run.batch_size}, seed {run.seed}"
     if run.threads:
         threads = f"{run.threads} thread{'s' * (run.threads > 1)}"
@@ -202,6 +204,15 @@ def _lines(record: RunRecord, above: list[int], below: list[int]) -> Iterator[tu
         yield "changed", f"after step {change.step:,}: {change.name} {change.old} → {change.new}"
     yield "tags", ", ".join(run.tags)
     yield "notes", run.notes
+
+
+def _augmentation(record: RunRecord) -> str:
+    """What the training images go through; empty where nothing, or where the set-up cannot be used any more."""
+    try:
+        name = record.config.augmentation.name
+    except InputError:
+        return ""
+    return "" if name == "none" else f"augmented: {name}"
 
 
 def _change(store: RunStore, options: argparse.Namespace) -> None:

@@ -47,7 +47,8 @@ def search_text(parts: Mapping[str, str], lesson: str, *, name: str, notes: str,
     """What a search looks through, without regard to case.
 
     Args:
-        parts: names of the dataset, network, optimizer, loss and schedule. Their labels are searched as well.
+        parts: names of the dataset, network, optimizer, loss, schedule and augmentation. Their labels are searched as
+            well.
     """
     labels = [CATALOGS[part][entry].label for part, entry in parts.items() if entry in CATALOGS[part]]
     return "\n".join([name, notes, *tags, *parts.values(), *labels, lesson]).casefold()

@@ -16,7 +16,7 @@ class RunQuery:
 
     Attributes:
         text: words, each of which stands somewhere in the run's name, notes, tags, or the names of its dataset,
-            network, optimizer, loss, schedule and lesson; case does not matter.
+            network, optimizer, loss, schedule, augmentation and lesson; case does not matter.
         status, dataset, network, optimizer, lesson, tag: as a summary has them; None: any.
         parent: the run that they branch from.
         deleted: those that were deleted, instead of those that were not.

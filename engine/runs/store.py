@@ -113,7 +113,7 @@ class RunStore:
             "process_number": process.number,
             "process_began": process.began,
             "heartbeat": time.time(),
-            "search": search_text(parts, lesson, name=name, notes="", tags=tags),
+            "search": search_text(_searched(parts, config.augmentation.name), lesson, name=name, notes="", tags=tags),
         }
         try:
             with self._changing("recording the run") as db:
@@ -305,6 +305,9 @@ class RunStore:
         """Let searches find the run by what it is called now."""
         summary = self._summary(run_id)
         parts = {part: getattr(summary, part) for part in CATALOGS if part in SUMMARY_COLUMNS}
+        asked = "SELECT json_extract(config, '$.augmentation.name') FROM setups WHERE run = ? AND json_valid(config)"
+        for (augmentation,) in self._rows(asked, (run_id,)):
+            parts = _searched(parts, augmentation)
         text = search_text(parts, summary.lesson, name=summary.name, notes=summary.notes, tags=summary.tags)
         self._db.execute("UPDATE runs SET search = ? WHERE id = ?", (text, run_id))
 
@@ -352,6 +355,12 @@ class RunStore:
                 note_damage(self._home, error)
                 way_out = "try again" if is_busy(error) else "close the program and start it again"
                 raise StoreError(f"{what} did not work: {reason_of(error)}", way_out) from None
+
+
+def _searched(parts: dict[str, str], augmentation: object) -> dict[str, str]:
+    """The names that a search finds: also that of the augmentation, where there is one."""
+    there = isinstance(augmentation, str) and augmentation != "none"
+    return {**parts, "augmentation": str(augmentation)} if there else parts
 
 
 @cache

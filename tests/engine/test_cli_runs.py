@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from engine.cli import BAD_INPUT, main
+from engine.config import make_config
 from engine.events import Intervened
 from engine.runs.opening import FILE
 from engine.runs.run_record import RunRecord, RunSummary
@@ -292,6 +293,16 @@ def test_what_cannot_be_is_refused_in_one_line(
     arguments: tuple[str, ...], line: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert refusal(capsys, *arguments) == line
+
+
+@pytest.mark.parametrize(("augmentation", "said"), [("none", ""), ("shift", ", augmented: shift")])
+def test_show_tells_of_the_augmentation_where_there_is_one(
+    augmentation: str, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with RunStore() as store:
+        keep(store, [], config=make_config({"dataset": "mnist", "augmentation": augmentation}))
+    [line] = [line for line in say(capsys, "show", "latest").splitlines() if line.startswith("set-up")]
+    assert line.rstrip().endswith(f"constant{said}")
 
 
 def test_latest_of_no_runs_says_so(capsys: pytest.CaptureFixture[str]) -> None:

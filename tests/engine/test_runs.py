@@ -282,6 +282,15 @@ class TestGoingOn:
 
 
 class TestFinding:
+    def test_goes_by_the_augmentation_where_there_is_one(self, store: RunStore) -> None:
+        images = {"dataset": "mnist", "network": "mnist_mlp"}
+        shifted = keep(store, told(3), config=toy_config({**images, "augmentation": "shift"}))
+        plain = keep(store, told(3), config=toy_config(images))
+        store.rename(shifted, "Renamed")
+        store.rename(plain, "Renamed")
+        assert [run.id for run in store.runs(RunQuery(text="SHIFT renamed"))] == [shifted]
+        assert store.runs(RunQuery(text="none")) == []
+
     @pytest.fixture
     def filled(self, store: RunStore) -> RunStore:
         keep(store, told(10), name="First light")
