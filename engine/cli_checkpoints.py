@@ -30,7 +30,9 @@ def add_checkpoint_options(parser: argparse.ArgumentParser) -> None:
         "every epoch ends with one too",
     )
     parser.add_argument(
-        "--resume", metavar="FOLDER|FILE", help="go on with the run kept there, set-up and all; --epochs may be raised"
+        "--resume",
+        metavar="FOLDER|FILE",
+        help="go on with the run kept there, set-up and all; --epochs may be raised unless its schedule spans the run",
     )
 
 
