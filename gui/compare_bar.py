@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QSlider, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtGui import QResizeEvent
+from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QSizePolicy, QSlider, QToolButton, QVBoxLayout, QWidget
 
 from gui.compare_lines import View
 from gui.comparison import DEFAULT_WEIGHT, Source
@@ -27,6 +28,7 @@ SMOOTHS = (
 NOT_SMOOTHED = "Evaluations are drawn as they are: only training curves are smoothed."
 MEANS = "Draws runs that differ in the seed alone as their mean, with a band of one standard deviation."
 NO_SEEDS = "No two of these runs differ in the seed alone."
+NARROWEST, NUMBER_FROM = 280, 340  # px: without and with the smoothing's number
 
 
 class CompareBar(QWidget):
@@ -42,11 +44,14 @@ class CompareBar(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
+        self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
+        self.setMinimumWidth(NARROWEST)
         self._source = Segments("compare_source", {str(name): words for name, words in SOURCES.items()}, title="Curves")
         self._source.chosen.connect(lambda _: self._on_source())
         self._axis = QComboBox()
         self._axis.setObjectName("compare_x")
         self._axis.addItems(list(AXES))
+        self._axis.setMinimumWidth(92)
         self._axis.setAccessibleName("Horizontal axis")
         self._axis.setToolTip("What the horizontal axis counts.")
         self._axis.currentTextChanged.connect(lambda _: self.axis_changed.emit())
@@ -63,7 +68,7 @@ class CompareBar(QWidget):
         self._smooth.setRange(0, len(SMOOTHING) - 1)
         self._smooth.setPageStep(1)
         self._smooth.setValue(DEFAULT_WEIGHT)
-        self._smooth.setMinimumWidth(24)
+        self._smooth.setMinimumWidth(48)
         self._smooth.setMaximumWidth(120)
         self._smooth.valueChanged.connect(lambda _: self._on_smooth())
         self._weight = QLabel()
@@ -98,6 +103,10 @@ class CompareBar(QWidget):
         lower.addStretch(1)
         lower.addWidget(self._smooth, 2)
         lower.addWidget(self._weight)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._weight.setVisible(self.width() >= NUMBER_FROM)
 
     def set_theme(self, theme: Theme) -> None:
         self.save.setIcon(icon("export", theme))

@@ -114,8 +114,12 @@ def run_title(run: ComparedRun) -> str:
 
 
 def group_title(runs: Sequence[ComparedRun]) -> str:
+    """By the name that all of them have, else by their set-up: the names of a race's runs tell the seed."""
     differ = len({run.summary.seed for run in runs}) == len(runs)
-    return f"Mean of {len(runs)} {'seeds' if differ else 'runs'}: {title_of(runs[0].summary)}"
+    first = runs[0].summary
+    if len({run.summary.name for run in runs}) > 1:
+        first = first._replace(name="")
+    return f"Mean of {len(runs)} {'seeds' if differ else 'runs'}: {title_of(first)}"
 
 
 def reading_of(line: Line, place: float, *, span: float) -> Reading | None:

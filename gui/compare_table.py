@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from PySide6.QtCore import QSignalBlocker, Qt, Signal
-from PySide6.QtGui import QFont, QIcon
+from PySide6.QtGui import QFont
 from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QTableWidget, QTableWidgetItem, QWidget
 
 from gui.compare_rows import Heading, TableRow
-from gui.run_colors import SWATCH, swatch
+from gui.run_colors import SWATCH, swatch_icon
 from gui.theme import Theme
 
 ROW_HEIGHT = 24  # px
@@ -110,7 +110,7 @@ class CompareTable(QTableWidget):
     def _mark(self, item: QTableWidgetItem, runs: tuple[int, ...]) -> None:
         """The look of the line, and for a run whether it is drawn."""
         item.setData(Qt.ItemDataRole.UserRole, list(runs))
-        item.setIcon(QIcon(swatch(runs[0], self._theme, density=self.devicePixelRatioF())))
+        item.setIcon(swatch_icon(runs[0], self._theme, density=self.devicePixelRatioF()))
         if len(runs) == 1:
             item.setFlags(item.flags() | Qt.ItemFlag.ItemIsUserCheckable)
             item.setCheckState(Qt.CheckState.Unchecked if runs[0] in self.hidden else Qt.CheckState.Checked)

@@ -70,6 +70,7 @@ class DockLayout(QObject):
         both = dock.width() + curves.width()
         wide = min(int(TOOL_WIDTH * window.width()), int(0.55 * both))
         window.resizeDocks([curves, dock], [both - wide, wide], Qt.Orientation.Horizontal)
+        window.update()  # else the line between them stays painted where it was
 
     # From one start to the next
 

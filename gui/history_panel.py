@@ -91,7 +91,7 @@ class HistoryPanel(QWidget):
             "Words that stand in a run's name, set-up, lesson, tags or note. All of them have to be there."
         )
         self._search.setClearButtonEnabled(True)
-        self._search.setMinimumWidth(88)
+        self._search.setMinimumWidth(60)
         self._search.textChanged.connect(self._on_search)
         find = QShortcut(QKeySequence.StandardKey.Find, self, context=Qt.ShortcutContext.WidgetWithChildrenShortcut)
         find.activated.connect(self._search.setFocus)

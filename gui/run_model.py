@@ -9,7 +9,7 @@ from PySide6.QtCore import QAbstractTableModel, QModelIndex, QObject, QPersisten
 
 from engine.runs.run_record import RunSummary
 from gui import numbers
-from gui.run_colors import swatch
+from gui.run_colors import swatch_icon
 from gui.run_rows import COLUMNS, PLACES, Row, SearchTexts, Wanted, began, branch_of, listed, status_of, title_of
 from gui.theme import Theme
 
@@ -135,7 +135,7 @@ class RunModel(QAbstractTableModel):
             case _ if role == GUIDES:
                 return row.guides if column.name == "name" else ()
             case ROLE.DecorationRole if column.name == "color":
-                return swatch(row.run.id, self._theme)
+                return swatch_icon(row.run.id, self._theme)
             case ROLE.ToolTipRole:
                 return tooltip(row.run, column.name)
             case ROLE.AccessibleTextRole if column.name == "name" and row.guides:

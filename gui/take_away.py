@@ -137,8 +137,14 @@ class TakeAway(QObject):
         """Add to `menu` a menu of what can be done with the selected run."""
         one = runs[0] if len(runs) == 1 else None
         problem = NOT_ONE if one is None else UNDER_WAY if one.status == "running" else ""
-        part = menu.addMenu("Take away")
+        part = QMenu("Take away", menu)
         part.setObjectName("take_away_menu")
+        last = next((action for action in menu.actions() if action.objectName() == "run_menu_delete"), None)
+        if last is None:
+            menu.addMenu(part)
+        else:  # what takes a run away for good stays the last, and apart
+            menu.insertMenu(last, part)
+            menu.insertSeparator(last)
         self._fill(part, 0 if one is None else one.id, problem)
 
     def _fill(self, menu: QMenu, run: int, problem: str) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from PySide6.QtCore import QRectF, Qt
 from PySide6.QtGui import QFontMetricsF, QPainter
-from PySide6.QtWidgets import QStyleOptionGraphicsItem, QWidget
+from PySide6.QtWidgets import QGraphicsItem, QStyleOptionGraphicsItem, QWidget
 
 from gui.lean import pyqtgraph
 from gui.plotting.scale import Range, linear_ticks, log_ticks, tick_text
@@ -42,6 +42,13 @@ class _Axis(pyqtgraph.AxisItem):  # type: ignore[misc]  # pyqtgraph has no type 
     def redraw(self) -> None:
         self.picture = None
         self.update()
+
+    def forget(self) -> None:
+        """Paint all of it anew: of a picture that Qt keeps, an update after several changes of size paints a part."""
+        mode = self.cacheMode()
+        self.setCacheMode(QGraphicsItem.CacheMode.NoCache)
+        self.setCacheMode(mode)
+        self.redraw()
 
     def texts(self, painter: QPainter) -> list[Text]:
         """Where which text is."""

@@ -82,6 +82,8 @@ class RangedPlot(pyqtgraph.PlotWidget):  # type: ignore[misc]  # pyqtgraph has n
         self._box.setRange(xRange=self._x, yRange=self._y, padding=0)
 
     def _redraw_all(self) -> None:
+        for axis in (self._x_axis, self._y_axis):
+            axis.forget()
         self.resetCachedContent()
         self.viewport().update()
 

@@ -243,7 +243,9 @@ class ConfusionMatrix(Chart):
         lut = packed(diverging(self.theme))
         metrics = painter.fontMetrics()
         bar_width = min(KEY_WIDTH, max(12.0, layout.side / 8))
-        texts = ("recognised, to 100\u2009%", f"mistaken, to {_short_percent(self.limit)}")
+        texts = ["recognised, to 100\u2009%", f"mistaken, to {_short_percent(self.limit)}"]
+        if 2 * (bar_width + 5 * SPACING) + sum(map(metrics.horizontalAdvance, texts)) > layout.width:
+            texts[0] = "recognised"
         wide = [bar_width + SPACING + metrics.horizontalAdvance(text) + 4 * SPACING for text in texts]
         step = max(wide[0], layout.side / 2)
         x, y = max(0.0, min(layout.left, layout.width - step - wide[1])), layout.top + layout.side + SPACING

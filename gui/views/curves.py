@@ -191,7 +191,9 @@ class CurvesView(QWidget):
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
-        self._panel_buttons["accuracy"].setText("Accuracy" if self.width() >= ROOMY else "Acc.")
+        roomy = self.width() >= ROOMY
+        self._panel_buttons["accuracy"].setText("Accuracy" if roomy else "Acc.")
+        self._smooth_label.setVisible(roomy)  # the slider needs its room more
 
     # Drawing
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 ROW_HEIGHT = 18  # px
 FIRST_ROWS = 12  # rows of a deeper network shown at once; the rest unfold
-COLUMN_GAP = 10  # px
+COLUMN_GAP, LEAST_GAP = 10, 6  # px; the second where it is narrow
 SMALLEST_NAME = 40  # px the first column keeps when the others need much
 COLUMNS = ("Layer", "Kernel", "Output", "Params", "FLOPs")
 MEANINGS = (
@@ -131,18 +131,23 @@ class LayerRows(Chart):
         painter.setPen(self.theme.color(role))
         for place, (text, (x, width)) in enumerate(zip(texts, self._places(), strict=True)):
             side = Qt.AlignmentFlag.AlignRight if place else Qt.AlignmentFlag.AlignLeft
-            shown = self.fontMetrics().elidedText(text, ELIDE, width)
+            shown = self.fontMetrics().elidedText(text, ELIDE, width) if width else ""
             painter.drawText(
                 QRectF(x, number * ROW_HEIGHT, width, ROW_HEIGHT), side | Qt.AlignmentFlag.AlignVCenter, shown
             )
 
     def _places(self) -> list[tuple[int, int]]:
-        """Left end and width of each column, in px."""
-        name = max(SMALLEST_NAME, self.width() - sum(self._widths) - COLUMN_GAP * len(self._widths))
-        places = [(0, name)]
-        for width in self._widths:
+        """Left end and width of each column, in px. Where not all fit, the kernels are left to the tooltips."""
+        widths, number = list(self._widths), len(self._widths)
+        gap = (self.width() - SMALLEST_NAME - sum(widths)) // number if number else 0
+        if gap < LEAST_GAP and number:
+            widths[0] = 0
+        gap = min(max(gap, LEAST_GAP), COLUMN_GAP)
+        between = [gap if width else 0 for width in widths]
+        places = [(0, max(SMALLEST_NAME, self.width() - sum(widths) - sum(between)))]
+        for width, distance in zip(widths, between, strict=True):
             left, taken = places[-1]
-            places.append((left + taken + COLUMN_GAP, width))
+            places.append((left + taken + distance, width))
         return places
 
 

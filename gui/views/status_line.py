@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QElapsedTimer, Qt
-from PySide6.QtGui import QPainter, QPaintEvent, QPalette
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QWidget
+from PySide6.QtGui import QPainter, QPaintEvent, QPalette, QResizeEvent
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QSizePolicy, QWidget
 
 from engine.datasets.toy import TOYS
 from engine.datasets.tutorials import TUTORIALS
@@ -62,16 +62,44 @@ class ProgressLine(QWidget):
         painter.end()
 
 
+class _Sentence(QLabel):
+    """What there is no room for gives way to an ellipsis; the tooltip has all of it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setTextFormat(Qt.TextFormat.PlainText)
+        self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+
+    def say(self, text: str) -> None:
+        if text != self.text():
+            self.setText(text)
+            self._tell()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._tell()
+
+    def _tell(self) -> None:
+        self.setToolTip(self.text() if self._shown() != self.text() else "")
+
+    def paintEvent(self, event: QPaintEvent) -> None:  # noqa: ARG002
+        painter = QPainter(self)
+        painter.setPen(self.palette().color(QPalette.ColorRole.WindowText))
+        painter.drawText(self.contentsRect(), Qt.AlignmentFlag.AlignVCenter, self._shown())
+        painter.end()
+
+    def _shown(self) -> str:
+        return self.fontMetrics().elidedText(self.text(), Qt.TextElideMode.ElideRight, self.contentsRect().width())
+
+
 class StatusLine(QWidget):
     """Every figure keeps its place: the labels are as wide as their widest text."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setObjectName("status_line")
-        self._message = QLabel()
+        self._message = _Sentence()
         self._message.setObjectName("status_message")
-        self._message.setTextFormat(Qt.TextFormat.PlainText)
-        self._message.setMinimumWidth(0)
         self._last = QElapsedTimer()
         self._progress = ProgressLine()
         row = QHBoxLayout(self)
@@ -102,8 +130,7 @@ class StatusLine(QWidget):
     def refresh(self, state: RunState, *, cost: float | None, note: str = "") -> None:
         """Show the run. `cost` is the share of the time spent drawing, None while nothing runs. `note` goes first."""
         text = note or self._sentence(state)
-        self._set(self._message, text)
-        self._message.setToolTip(text if len(text) > 40 else "")
+        self._message.say(text)
         started = state.total_steps > 0
         plural = "s" if state.threads != 1 else ""
         unit = "samples/s" if state.dataset in _POINTS else "img/s"
@@ -118,6 +145,8 @@ class StatusLine(QWidget):
         self._set(self._labels["speed"], f"{numbers.count(_steady(speed))} {unit}" if started and speed else "")
         left = state.seconds_left
         running = state.status in ("running", "paused")
+        for name in ("left", "cost"):  # while nothing runs their room is the message's
+            self._labels[name].setVisible(running)
         self._set(self._labels["left"], f"{numbers.duration(left)} left" if running and left is not None else "")
         self._set(self._labels["cost"], "" if cost is None else f"watching {numbers.percent(cost)}")
         self._progress.set_share(_share(state))

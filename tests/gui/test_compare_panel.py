@@ -17,6 +17,7 @@ from pytestqt.qtbot import QtBot
 from engine.errors import InputError
 from engine.events import EpochFinished, Evaluated, Finished, Started, StepFinished
 from engine.runs.store import RunStore
+from gui.compare_bar import CompareBar
 from gui.compare_panel import ComparePanel
 from gui.plotting.plot import Plot
 from gui.run_colors import run_color, run_dashes
@@ -168,9 +169,36 @@ def test_runs_that_differ_in_the_seed_alone_become_a_mean_with_a_band(panel: Com
     assert band.low[-1] == pytest.approx(ends.mean() - ends.std(ddof=1))
     assert band.high[-1] == pytest.approx(ends.mean() + ends.std(ddof=1))
     group = cells(panel)[1]
-    assert group[0].startswith("Mean of 3 seeds")
+    assert group[0].startswith("Mean of 3 seeds: Two Gaussians ·")
     assert group[4] == "24.00 ± 4.00\u2009%"
     assert group[-1] == "3 values"
+
+
+def test_a_mean_is_called_after_the_name_that_its_runs_share_else_after_their_set_up(
+    panel: ComparePanel, store: RunStore
+) -> None:
+    runs = [record(store, rate=0.1, seed=seed, fall=0.01) for seed in (0, 1)]
+    for seed, run in enumerate(runs):
+        store.rename(run, f"seed {seed}")
+    panel.prepare({"runs": runs})
+    press(panel, "compare_seeds")
+    assert cells(panel)[1][0].startswith("Mean of 2 seeds: Two Gaussians ·")
+    for run in runs:
+        store.rename(run, "best")
+    panel.prepare({"runs": runs})
+    assert cells(panel)[1][0] == "Mean of 2 seeds: best"
+
+
+def test_where_it_is_narrow_the_smoothing_goes_without_its_number(
+    panel: ComparePanel, store: RunStore, qtbot: QtBot
+) -> None:
+    panel.prepare({"runs": [record(store, rate=0.1, seed=0, fall=0.01)]})
+    bar = panel.findChild(CompareBar)
+    assert isinstance(bar, CompareBar)
+    for width in (480, 300):
+        panel.resize(width, panel.height())
+        qtbot.waitUntil(lambda width=width: bar.width() == width)  # type: ignore[misc]
+        assert bar._weight.isVisibleTo(bar) == (width == 480)
 
 
 def test_without_such_runs_there_is_no_mean_to_draw_and_the_button_says_so(

@@ -687,3 +687,23 @@ def pixels(image: QImage) -> np.ndarray:
     image = image.convertToFormat(QImage.Format.Format_RGB32)
     rows = np.frombuffer(image.constBits(), np.uint8).reshape(image.height(), image.width(), 4)
     return rows[:, :, :3].astype(int)
+
+
+def test_axes_are_painted_anew_at_another_size(view: CurvesView, state: RunState, qtbot: QtBot) -> None:
+    show(view, state, started(), FIRST, *steps(1, 40))
+    for height in (420, 200, 640):
+        view.resize(620, height)
+        qtbot.waitUntil(lambda height=height: view.height() == height)  # type: ignore[misc]
+        shown = view.grab().toImage()
+    for name in ("loss", "accuracy"):
+        for axis in (plot(view, name)._x_axis, plot(view, name)._y_axis):
+            axis.setCacheMode(axis.CacheMode.NoCache)
+    assert view.grab().toImage() == shown
+
+
+def test_where_it_is_narrow_the_slider_goes_without_its_number(view: CurvesView) -> None:
+    number = view._smooth_label
+    assert number.isVisible()
+    view.resize(480, 420)
+    assert not number.isVisible()
+    assert button(view, "show_accuracy").text() == "Acc."

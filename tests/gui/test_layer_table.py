@@ -57,6 +57,17 @@ def test_shows_a_row_a_layer_and_the_totals(view: LayerTableView) -> None:
     assert view.accessibleDescription().startswith("4 layers")
 
 
+def test_where_it_is_narrow_the_kernels_give_way_and_nothing_is_cut(view: LayerTableView) -> None:
+    view.set_table(table(4))
+    (shown,) = rows(view)
+    for width in (256, 200, 190):
+        shown.resize(width, shown.height())
+        places = shown._places()
+        assert places[-1][0] + places[-1][1] <= width
+        assert (places[1][1] == 0) == (width < 256)
+        assert not shown.grab().isNull()
+
+
 def test_deep_networks_are_folded_and_can_be_unfolded(view: LayerTableView) -> None:
     view.set_table(table(30))
     button = view.findChild(QAbstractButton, "layer_all")

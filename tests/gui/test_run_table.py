@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import pytest
 from PySide6.QtCore import QModelIndex, QPoint, Qt
-from PySide6.QtGui import QAction
+from PySide6.QtGui import QAction, QIcon
 from PySide6.QtTest import QAbstractItemModelTester, QTest
 from PySide6.QtWidgets import QLabel, QLineEdit, QPlainTextEdit, QPushButton, QToolButton
 from pytestqt.qtbot import QtBot
 
 from engine.runs.run_record import RunSummary
 from gui.history_panel import HistoryPanel
-from gui.run_colors import run_color, run_dashes
+from gui.run_colors import SWATCH, run_color, run_dashes, swatch_icon
 from gui.run_model import GUIDES
 from gui.run_rows import COLUMNS, PLACES, SearchTexts, Wanted, listed
 from gui.run_tree import LEVEL, TEXT, guide_lines
@@ -355,3 +355,13 @@ def test_a_search_follows_what_runs_are_called_now(panel: HistoryPanel) -> None:
     assert sorted(shown(panel)) == [2, 4, 5]
     panel.set_runs(RUNS)
     assert shown(panel) == [3]
+
+
+def test_a_selected_run_keeps_a_colour_that_can_be_told_from_the_selection() -> None:
+    for theme in (DARK, LIGHT):
+        icon = swatch_icon(3, theme)
+        plain, selected = (icon.pixmap(SWATCH, mode).toImage() for mode in (QIcon.Mode.Normal, QIcon.Mode.Selected))
+        middle = SWATCH.height() // 2
+        assert plain.pixelColor(SWATCH.width() // 2, 1).alpha() == 0
+        assert selected.pixelColor(SWATCH.width() // 2, 1).name() == theme.panel.lower()
+        assert any(selected.pixelColor(x, middle).name() == run_color(3, theme).lower() for x in range(SWATCH.width()))
