@@ -169,7 +169,7 @@ def test_a_run_from_elsewhere_is_taken_in_and_shown(
     window.take_away.open_archive(tmp_path / "mine" / "manifest.json")
     qtbot.waitUntil(lambda: bool(said), timeout=LONG)
     assert said == [
-        "Weights.safetensors is not the file that manifest.json speaks of; a folder or zip that Learnscope wrote."
+        "weights.safetensors is not the file that manifest.json speaks of; a folder or zip that Learnscope wrote."
     ]
     assert len(listed(window)) == 2
 
