@@ -13,6 +13,7 @@ from gui.tools import ToolDocks
 LAYOUT = 5  # of the docks; another one when a panel is added or renamed
 TOOL_WIDTH = 0.36  # of the window's
 AT_FIRST_HIDDEN = ("runs", "lesson")
+COLUMN = ("curves", "filters", "runs")  # below each other: as wide as the widest needs
 
 
 class DockLayout(QObject):
@@ -68,9 +69,11 @@ class DockLayout(QObject):
         if dock.isFloating() or dock.width() >= TOOL_WIDTH * window.width():
             return
         both = dock.width() + curves.width()
-        wide = min(int(TOOL_WIDTH * window.width()), int(0.55 * both))
-        window.resizeDocks([curves, dock], [both - wide, wide], Qt.Orientation.Horizontal)
-        window.update()  # else the line between them stays painted where it was
+        needed = max(self._docks[name].minimumSizeHint().width() for name in COLUMN)
+        wide = min(int(TOOL_WIDTH * window.width()), int(0.55 * both), both - needed)
+        # Where there is no room to give, Qt would paint the line between them in the wrong place and leave it there.
+        if wide > dock.width():
+            window.resizeDocks([curves, dock], [both - wide, wide], Qt.Orientation.Horizontal)
 
     # From one start to the next
 

@@ -20,6 +20,7 @@ _WIDEST = {
     "left": "88:88:88 left",
     "cost": "watching 88.8\u2009%",
 }
+_SAYS_LEAST = ("device", "epoch", "cost", "left")
 READABLE = 480  # ms that a figure stays
 _WORDS = {
     "idle": "Ready",
@@ -93,7 +94,7 @@ class _Sentence(QLabel):
 
 
 class StatusLine(QWidget):
-    """Every figure keeps its place: the labels are as wide as their widest text."""
+    """Every figure keeps its place, as wide as its widest text, unless a long sentence needs the room."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -145,12 +146,30 @@ class StatusLine(QWidget):
         self._set(self._labels["speed"], f"{numbers.count(_steady(speed))} {unit}" if started and speed else "")
         left = state.seconds_left
         running = state.status in ("running", "paused")
-        for name in ("left", "cost"):  # while nothing runs their room is the message's
-            self._labels[name].setVisible(running)
         self._set(self._labels["left"], f"{numbers.duration(left)} left" if running and left is not None else "")
         self._set(self._labels["cost"], "" if cost is None else f"watching {numbers.percent(cost)}")
         self._progress.set_share(_share(state))
+        self._make_room()
         self._last.start()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._make_room()
+
+    def _make_room(self) -> None:
+        """Every figure keeps its place while the sentence fits; else what says nothing, then what says least goes."""
+        parts = {widget: _width(widget) for widget in (self._progress, *self._labels.values())}
+        empty = [label for label in self._labels.values() if not label.text()]
+        needed = _width(self._message)
+        room = self.width() - 2 * PANEL_MARGIN + 4 * SPACING
+        hidden = set[QWidget]()
+        for widget in (*empty, self._progress, *(self._labels[name] for name in _SAYS_LEAST)):
+            if room - sum(parts[part] for part in parts.keys() - hidden) >= needed:
+                break
+            hidden.add(widget)
+        for widget in parts:
+            if widget.isVisibleTo(self) != (widget not in hidden):
+                widget.setVisible(widget not in hidden)
 
     @staticmethod
     def _sentence(state: RunState) -> str:
@@ -166,6 +185,11 @@ class StatusLine(QWidget):
     def _set(label: QLabel, text: str) -> None:
         if label.text() != text:
             label.setText(text)
+
+
+def _width(widget: QWidget) -> int:
+    """That it takes in the line, with the distance to the next."""
+    return max(widget.minimumWidth(), widget.sizeHint().width()) + 4 * SPACING
 
 
 _POINTS = frozenset(entry.name for entry in (*TOYS, *TUTORIALS))

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from PySide6.QtWidgets import QLabel
+from PySide6.QtWidgets import QLabel, QWidget
 from pytestqt.qtbot import QtBot
 
-from engine.events import Finished, Started, StepFinished
+from engine.events import Started, StepFinished
 from gui.run_state import RunState
 from gui.views.status_line import StatusLine
 
@@ -17,7 +17,7 @@ LONG = "No run of the history is on screen: press Start, or open one under Runs,
 def line(qtbot: QtBot) -> StatusLine:
     line = StatusLine()
     qtbot.addWidget(line)
-    line.resize(1000, 28)
+    line.resize(1100, 28)
     with qtbot.waitExposed(line):
         line.show()
     return line
@@ -36,19 +36,26 @@ def running() -> RunState:
     return state
 
 
-def test_figures_of_a_run_under_way_leave_their_room_to_the_sentence_when_it_ends(
-    line: StatusLine, qtbot: QtBot
-) -> None:
-    state = running()
-    line.refresh(state, cost=0.02)
-    narrow = label(line, "message").width()
-    assert label(line, "left").isVisible()
-    assert label(line, "cost").text().startswith("watching")
-    state.apply([Finished("completed", 30, 3, 3.0, 1000.0)])
-    line.refresh(state, cost=None)
-    assert not label(line, "left").isVisible()
-    assert not label(line, "cost").isVisible()
-    qtbot.waitUntil(lambda: label(line, "message").width() > narrow)
+def test_figures_keep_their_places_while_the_sentence_fits(line: StatusLine) -> None:
+    line.refresh(RunState(), cost=None)
+    parts = [label(line, name) for name in ("device", "step", "epoch", "speed", "left", "cost")]
+    assert all(part.isVisible() for part in parts)
+    line.refresh(running(), cost=0.02)
+    assert all(part.isVisible() for part in parts)
+
+
+def test_a_long_sentence_takes_the_room_of_what_says_less(line: StatusLine, qtbot: QtBot) -> None:
+    line.resize(900, 28)
+    line.refresh(running(), cost=0.02, note=LONG[: len(LONG) // 2])
+    message, progress = label(line, "message"), line.findChild(QWidget, "run_progress")
+    assert progress is not None
+    assert not progress.isVisible()
+    assert label(line, "step").isVisible()
+    qtbot.waitUntil(lambda: message.width() > 200)
+    assert message.toolTip() == ""
+    line.refresh(running(), cost=0.02)
+    line.resize(1100, 28)
+    qtbot.waitUntil(progress.isVisible)
 
 
 def test_a_sentence_without_room_ends_in_an_ellipsis_and_is_whole_in_its_tooltip(
@@ -59,7 +66,7 @@ def test_a_sentence_without_room_ends_in_an_ellipsis_and_is_whole_in_its_tooltip
     line.refresh(RunState(), cost=None, note="Saved.")
     whole = message.grab().toImage()
     assert message.toolTip() == ""
-    line.resize(700, 28)
+    line.resize(600, 28)
     line.refresh(running(), cost=0.02, note=LONG)
     assert message.text() == LONG
     qtbot.waitUntil(lambda: message.toolTip() == LONG)
