@@ -61,8 +61,8 @@ class Saving(QObject):
             return
         try:
             self._setup.set_config(load_config(path))
-        except InputError as error:
-            self._say(error.sentence)
+        except InputError as error:  # the field is not in sight: it stands in the file
+            self._say(error.sentence if error.field == "config" else f"{path.name} does not fit: {error}.")
 
     def ask_lesson_to_open(self) -> None:
         ask_for_lesson(self._window, self._open_lesson)

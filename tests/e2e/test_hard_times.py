@@ -37,6 +37,18 @@ def label(window: MainWindow, name: str) -> QLabel:
     return found
 
 
+def test_a_set_up_that_cannot_be_opened_is_answered_with_its_file_and_field(window: MainWindow, tmp_path: Path) -> None:
+    before = window.bench.config()
+    for text, said in (
+        ('{"schema_version": 1}', "mine.json does not fit: dataset: field required."),
+        ("{nope", "mine.json is not JSON: Expecting property name enclosed in double quotes in line 1."),
+    ):
+        (tmp_path / "mine.json").write_text(text, encoding="utf-8")
+        window.menu.open_path.emit(tmp_path / "mine.json")
+        assert label(window, "status_message").text() == said
+    assert window.bench.config() == before
+
+
 def test_without_a_network_the_dataset_says_so_and_another_one_trains(
     window: MainWindow, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
