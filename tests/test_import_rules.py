@@ -15,6 +15,8 @@ import pytest
 ROOT = Path(__file__).parent.parent
 QT = ("PySide6", "shiboken6", "pyqtgraph", "superqt", "qtpy")
 TORCH = ("torch", "torchvision")
+THREADS = ("threading", "_thread", "concurrent", "multiprocessing", "asyncio")
+QT_THREADS = ("QThread", "QThreadPool", "QRunnable", "QtConcurrent")
 UNSAFE = ("pickle", "cPickle", "dill", "cloudpickle", "joblib", "shelve", "marshal")
 
 
@@ -68,6 +70,9 @@ def modules(*packages: str) -> Iterator[Module]:
             yield parse(path.read_text(encoding="utf-8"), name=name, is_package=is_package)
 
 
+BRIDGE = {module.name for module in modules("gui/bridge")}
+
+
 def offenders(where: Iterator[Module], offence: Callable[[Module], set[str]]) -> dict[str, list[str]]:
     return {module.name: sorted(found) for module in where if (found := offence(module))}
 
@@ -104,11 +109,34 @@ def test_views_import_no_torch_no_threads_and_no_sibling() -> None:
     assert not offenders(modules("gui/views"), offence)
 
 
-def test_the_bridge_alone_calls_training() -> None:
+def test_a_run_s_thread_alone_calls_training() -> None:
     def offence(module: Module) -> set[str]:
-        return set() if module.name == "gui.bridge" else module.imports_any("engine.training")
+        return set() if module.name == "gui.bridge.run_thread" else module.imports_any("engine.training")
 
     assert not offenders(modules("gui"), offence)
+
+
+def test_the_bridge_alone_knows_threads() -> None:
+    def offence(module: Module) -> set[str]:
+        if module.name in BRIDGE:
+            return set()
+        return module.imports_any(*THREADS) | {name for name in module.imports() if name.split(".")[-1] in QT_THREADS}
+
+    assert "gui.bridge.answerer" in BRIDGE
+    assert not offenders(modules("gui"), offence)
+
+
+def test_the_bridge_has_one_door() -> None:
+    def offence(module: Module) -> set[str]:
+        return set() if module.name in BRIDGE else module.imports_any(*(BRIDGE - {"gui.bridge"}))
+
+    assert not offenders(modules("gui", "engine", "assets"), offence)
+
+
+@pytest.mark.parametrize("name", ["answers", "saving", "going_back", "tool_jobs"])
+def test_what_is_done_on_other_threads_is_written_without_qt(name: str) -> None:
+    (module,) = (module for module in modules("gui/bridge") if module.name == f"gui.bridge.{name}")
+    assert not module.imports_any(*QT)
 
 
 def test_the_app_alone_knows_the_main_window() -> None:

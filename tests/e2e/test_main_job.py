@@ -101,7 +101,7 @@ def test_start_pressed_before_torch_is_there_shows_data_and_layers_all_the_same(
     open_window: Callable[[], MainWindow], qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pressed = threading.Event()
-    monkeypatch.setattr("gui.bridge.import_torch", lambda: pressed.wait(LONG / 1000))
+    monkeypatch.setattr("gui.bridge.desk.import_torch", lambda: pressed.wait(LONG / 1000))
     window = open_window()
     assert not window.bridge.ready
     button(window, "start").click()
