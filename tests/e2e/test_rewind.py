@@ -65,10 +65,11 @@ def test_filters_the_answer_and_the_curve_go_back_and_latest_returns(
     qtbot.waitUntil(lambda: window.run_state.status == "finished", timeout=LONG)
     qtbot.waitUntil(lambda: author(window) == f"Network at step {LAST}", timeout=LONG)
     last_answer = answer(window)
+    filters.clear()  # those of steps before the last
     window.bridge.read_filters(window.filters.layer())
     qtbot.waitUntil(lambda: bool(filters), timeout=LONG)
     latest = filters[-1]
-    assert slider(window).isEnabled()
+    qtbot.waitUntil(slider(window).isEnabled, timeout=LONG)
 
     go_to(window, qtbot, 3)
     qtbot.waitUntil(lambda: author(window) == "Network at step 3", timeout=LONG)
