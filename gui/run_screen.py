@@ -60,6 +60,7 @@ class RunScreen(QObject):
         self._notice, self._status_line, self._network_views = notice, status_line, network_views
         self._history, self._rewinding, self._tools, self._guide = history, rewinding, tools, guide
         self.note = ""
+        self._until_end = ""  # a note that is true while the run goes on
         self._ending = False
         bridge.frame.connect(self._on_frame)
         bridge.run_ended.connect(self._on_run_ended)
@@ -124,6 +125,8 @@ class RunScreen(QObject):
     def _on_run_ended(self) -> None:
         self._ending = False
         self._take(self._bridge.take_events())
+        if self.note == self._until_end:
+            self.note = ""
         self.show_state()
         self.redraw()
         self.ended.emit()
@@ -143,7 +146,8 @@ class RunScreen(QObject):
             elif isinstance(event, Started):
                 self._budget.start()
                 if event.resumed_from:
-                    self.say(f"Goes on after step {numbers.count(event.resumed_from)}. {event.caution}".strip())
+                    self._until_end = f"Goes on after step {numbers.count(event.resumed_from)}."
+                    self.say(f"{self._until_end} {event.caution}".strip())
         self.changed.emit()
 
     def _on_failed(self, event: Failed) -> None:

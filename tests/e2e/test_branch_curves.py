@@ -6,6 +6,7 @@ from pytestqt.qtbot import QtBot
 
 from gui.main_window import MainWindow
 from tests.e2e.conftest import LONG, button
+from tests.e2e.test_hard_times import label
 from tests.e2e.test_rewind import LAST, go_to, use_small_network
 
 
@@ -27,6 +28,8 @@ def test_a_branch_shows_its_parent_behind_its_curve(window: MainWindow, qtbot: Q
     go_to(window, qtbot, 8)
     button(window, "rewind_branch").click()
     qtbot.waitUntil(lambda: window.run_state.loss.count == LAST - 8 and not window.bridge.running, timeout=LONG)
+    # And no more that it goes on.
+    qtbot.waitUntil(lambda: label(window, "status_message").text() == "Finished", timeout=LONG)
     seen = {"1 0 common": (1, 8), "1 0 other": (8, LAST)}
     qtbot.waitUntil(lambda: behind(window) == seen, timeout=LONG)
     assert marks(window) == [(8, "branch of run 1 at step 8")]
