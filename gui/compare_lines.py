@@ -114,12 +114,12 @@ def run_title(run: ComparedRun) -> str:
 
 
 def group_title(runs: Sequence[ComparedRun]) -> str:
-    """By the name that all of them have, else by their set-up: the names of a race's runs tell the seed."""
+    """By what their names share, which leaves out the seeds that a race tells them by; else by their set-up."""
     differ = len({run.summary.seed for run in runs}) == len(runs)
-    first = runs[0].summary
-    if len({run.summary.name for run in runs}) > 1:
-        first = first._replace(name="")
-    return f"Mean of {len(runs)} {'seeds' if differ else 'runs'}: {title_of(first)}"
+    names = [run.summary.name.split(", ") for run in runs]
+    shared = ", ".join(part for part in names[0] if all(part in name for name in names))
+    title = shared or title_of(runs[0].summary._replace(name=""))
+    return f"Mean of {len(runs)} {'seeds' if differ else 'runs'}: {title}"
 
 
 def reading_of(line: Line, place: float, *, span: float) -> Reading | None:

@@ -76,7 +76,7 @@ COLUMNS = (
     ),
     RaceColumn("State", "What it does, or how it ended.", state_of, "Stopped early", right=False),
 )
-STEPS, TIME, STATE = 1, 4, 5
+STEPS, LOSS, TIME, STATE = 1, 2, 4, 5
 
 
 class RaceModel(QAbstractTableModel):

@@ -21,7 +21,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from gui.race_model import COLUMNS, PROGRESS_ROLE, STATE, STEPS, TIME, RaceModel
+from gui.race_model import COLUMNS, LOSS, PROGRESS_ROLE, STATE, STEPS, TIME, RaceModel
 from gui.run_colors import SWATCH
 from gui.theme import PANEL_MARGIN, SPACING, Theme
 
@@ -34,7 +34,6 @@ CELL = 24  # px of a cell beside its text
 FRAME = 2  # px around the table
 LINE = 2  # px of the line that shows how far a run is
 NAME_WIDTH = 168  # px at most
-STATE_WIDTH = 96  # px at least
 
 
 class RaceStrip(QFrame):
@@ -70,6 +69,7 @@ class RaceStrip(QFrame):
         column.addWidget(self._table)
         self._over = False
         self._wanted = 0  # px for all columns
+        self._spare: dict[int, int] = {}  # columns that say least, the least first, and their px
         self.set_theme(theme)
         self.setVisible(False)
 
@@ -100,7 +100,7 @@ class RaceStrip(QFrame):
         for place, column in enumerate(COLUMNS):
             text = max(metrics.horizontalAdvance(column.widest), metrics.horizontalAdvance(column.title))
             header.resizeSection(place, text + CELL)
-        header.resizeSection(STATE, STATE_WIDTH)
+        self._state_width = header.sectionSize(STATE)
         return table
 
     # What is shown
@@ -113,8 +113,10 @@ class RaceStrip(QFrame):
         name = max(metrics.horizontalAdvance(entrant.label) for entrant in race.entrants)
         header = self._table.horizontalHeader()
         header.resizeSection(0, min(name + SWATCH.width() + CELL + 3 * SPACING, NAME_WIDTH))
-        self._table.setColumnHidden(TIME, False)
-        self._wanted = sum(header.sectionSize(place) for place in range(STATE)) + STATE_WIDTH
+        for place in self._spare:
+            self._table.setColumnHidden(place, False)
+        self._spare = {place: header.sectionSize(place) for place in (TIME, LOSS)}
+        self._wanted = sum(header.sectionSize(place) for place in range(STATE)) + self._state_width
         self.refresh()
         self.setVisible(True)
         self._fit()
@@ -130,9 +132,11 @@ class RaceStrip(QFrame):
         room = self.width() - 2 * PANEL_MARGIN - 2 * FRAME
         if self._model.rowCount() > MOST_ROWS:
             room -= self._table.verticalScrollBar().sizeHint().width()
-        self._table.setColumnHidden(TIME, room < self._wanted)  # it says least
-        fixed = sum(header.sectionSize(place) for place in range(STATE)) + STATE_WIDTH
-        below = bar.sizeHint().height() if fixed > room else 0
+        wanted = self._wanted
+        for place, width in self._spare.items():
+            self._table.setColumnHidden(place, room < wanted)
+            wanted -= width if room < wanted else 0
+        below = bar.sizeHint().height() if wanted > room else 0
         self._table.setFixedHeight(header.sizeHint().height() + rows * ROW_HEIGHT + 2 * FRAME + below)
 
     def refresh(self) -> None:

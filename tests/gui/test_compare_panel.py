@@ -174,7 +174,7 @@ def test_runs_that_differ_in_the_seed_alone_become_a_mean_with_a_band(panel: Com
     assert group[-1] == "3 values"
 
 
-def test_a_mean_is_called_after_the_name_that_its_runs_share_else_after_their_set_up(
+def test_a_mean_is_called_after_what_the_names_of_its_runs_share_else_after_their_set_up(
     panel: ComparePanel, store: RunStore
 ) -> None:
     runs = [record(store, rate=0.1, seed=seed, fall=0.01) for seed in (0, 1)]
@@ -183,10 +183,11 @@ def test_a_mean_is_called_after_the_name_that_its_runs_share_else_after_their_se
     panel.prepare({"runs": runs})
     press(panel, "compare_seeds")
     assert cells(panel)[1][0].startswith("Mean of 2 seeds: Two Gaussians ·")
-    for run in runs:
-        store.rename(run, "best")
-    panel.prepare({"runs": runs})
-    assert cells(panel)[1][0] == "Mean of 2 seeds: best"
+    for names, title in ((("best", "best"), "best"), (("sgd, seed 0", "sgd, seed 1"), "sgd")):
+        for run, name in zip(runs, names, strict=True):
+            store.rename(run, name)
+        panel.prepare({"runs": runs})
+        assert cells(panel)[1][0] == f"Mean of 2 seeds: {title}"
 
 
 def test_where_it_is_narrow_the_smoothing_goes_without_its_number(

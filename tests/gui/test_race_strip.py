@@ -110,6 +110,22 @@ def test_the_button_cancels_first_and_closes_in_the_end(strip: RaceStrip, qtbot:
     assert table(strip).model().rowCount() == 0
 
 
+def test_where_it_is_narrow_the_time_gives_way_then_the_loss_and_nothing_is_cut(strip: RaceStrip) -> None:
+    strip.show_race(race("seed 0", "seed 1"))
+    seen = []
+    for width in range(640, 380, -4):
+        strip.resize(width, 200)
+        hidden = [column for column in range(6) if table(strip).isColumnHidden(column)]
+        if hidden not in seen:
+            seen.append(hidden)
+        shown = [table(strip).columnWidth(column) for column in range(5) if column not in hidden]
+        assert sum(shown) + 88 <= width
+    assert seen == [[], [4], [2, 4]]
+    strip.show_race(race("seed 0"))
+    strip.resize(640, 200)
+    assert not any(table(strip).isColumnHidden(column) for column in range(6))
+
+
 def test_of_many_runs_some_are_in_sight_and_the_time_gives_way_where_it_is_narrow(strip: RaceStrip) -> None:
     strip.show_race(race("sgd", "adam"))
     few = table(strip).height()
