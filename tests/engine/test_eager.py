@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 
@@ -12,7 +13,6 @@ from torch import nn
 from engine.eager import leave_compiler_out
 
 TRAIN = """
-import sys
 from engine.config import make_config
 from engine.events import Failed
 from engine.optimizers import OPTIMIZERS
@@ -21,11 +21,9 @@ from engine.training import train
 for entry in OPTIMIZERS:
     config = make_config({"network": "mlp", "dataset": "xor", "optimizer": entry.name}, {"training.steps": 2})
     assert not any(isinstance(event, Failed) for event in train(config)), entry.name
-print(sorted(name for name in sys.modules if name.startswith("torch._dynamo")))
 """
 
 BACK = """
-import sys
 from engine.config import make_config
 from engine.control import RunControl
 from engine.datasets.library import Library
@@ -45,7 +43,35 @@ while past.ready is None:
     except StopIteration as end:
         past.ready = end.value
 assert checkpoint_at(past, 3).step == 3
-print(sorted(name for name in sys.modules if name.startswith("torch._dynamo")))
+"""
+
+BRANCH = """
+from engine.config import make_config
+from engine.rewind.beginning import beginning
+from engine.rewind.branch import branch
+from engine.tuning import Tuned
+
+config = make_config({"network": "mlp", "dataset": "xor"})
+began = beginning(config, Tuned(1, False))
+for other in (config, make_config({"network": "mlp", "dataset": "xor", "optimizer": "sgd"})):
+    assert branch(began, other).step == 0
+"""
+
+LOOK = """
+from engine.config import make_config
+from engine.datasets.library import Library
+from engine.inspection.first_look import first_look
+from engine.inspection.microscope import STAGES, Microscope
+from engine.inspection.specimen import specimen_of
+from engine.live import untrained
+
+config = make_config({"network": "mlp", "dataset": "xor"})
+live = untrained(config)
+assert first_look(live.copy(), live.input_shape, seed=0).update is not None
+microscope = Microscope(specimen_of(config, Library()))
+for stage in STAGES:
+    look = microscope.press(stage)
+assert look.loss is not None
 """
 
 COMPARE = """
@@ -78,12 +104,23 @@ def run(code: str) -> str:
     return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
 
 
+def compiler_after(code: str) -> list[str]:
+    """The parts of torch.compile that are loaded in an interpreter of its own that has run `code`."""
+    names: list[str] = json.loads(run(f"{code}\nimport json, sys\nprint(json.dumps(list(sys.modules)))"))
+    assert "torch.optim" in names
+    return [name for name in names if name.startswith("torch._dynamo")]
+
+
 def test_no_optimizer_loads_the_compiler() -> None:
-    assert run(TRAIN) == "[]"
+    assert compiler_after(TRAIN) == []
 
 
 def test_nor_does_going_back_along_a_run() -> None:
-    assert run(BACK) == "[]"
+    assert compiler_after(BACK) == []
+
+
+def test_nor_do_a_branch_the_microscope_and_the_first_look() -> None:
+    assert compiler_after(BRANCH + LOOK) == []
 
 
 def test_steps_are_those_of_torch() -> None:
