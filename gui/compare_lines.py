@@ -119,7 +119,7 @@ def group_title(runs: Sequence[ComparedRun]) -> str:
     names = [run.summary.name.split(", ") for run in runs]
     shared = ", ".join(part for part in names[0] if all(part in name for name in names))
     title = shared or title_of(runs[0].summary._replace(name=""))
-    return f"Mean of {len(runs)} {'seeds' if differ else 'runs'}: {title}"
+    return f"{title}, mean of {len(runs)} {'seeds' if differ else 'runs'}"
 
 
 def reading_of(line: Line, place: float, *, span: float) -> Reading | None:

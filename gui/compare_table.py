@@ -13,7 +13,7 @@ from gui.run_colors import SWATCH, swatch_icon
 from gui.theme import Theme
 
 ROW_HEIGHT = 24  # px
-NAME_WIDTH = 240  # px at most
+NAME_WIDTH = 280  # px at most
 CELL = 20  # px of a cell beside its text
 
 

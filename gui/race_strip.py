@@ -33,7 +33,7 @@ MOST_ROWS = 6  # without scrolling
 CELL = 24  # px of a cell beside its text
 FRAME = 2  # px around the table
 LINE = 2  # px of the line that shows how far a run is
-NAME_WIDTH = 168  # px at most
+NAME_WIDTH = 168  # px at most, unless there is room to spare
 
 
 class RaceStrip(QFrame):
@@ -68,7 +68,7 @@ class RaceStrip(QFrame):
         column.addLayout(bar)
         column.addWidget(self._table)
         self._over = False
-        self._wanted = 0  # px for all columns
+        self._wanted = self._name = 0  # px for all columns; for the longest name
         self._spare: dict[int, int] = {}  # columns that say least, the least first, and their px
         self.set_theme(theme)
         self.setVisible(False)
@@ -112,7 +112,8 @@ class RaceStrip(QFrame):
         metrics = QFontMetrics(self.font())
         name = max(metrics.horizontalAdvance(entrant.label) for entrant in race.entrants)
         header = self._table.horizontalHeader()
-        header.resizeSection(0, min(name + SWATCH.width() + CELL + 3 * SPACING, NAME_WIDTH))
+        self._name = name + SWATCH.width() + CELL + 3 * SPACING
+        header.resizeSection(0, min(self._name, NAME_WIDTH))
         for place in self._spare:
             self._table.setColumnHidden(place, False)
         self._spare = {place: header.sectionSize(place) for place in (TIME, LOSS)}
@@ -136,6 +137,7 @@ class RaceStrip(QFrame):
         for place, width in self._spare.items():
             self._table.setColumnHidden(place, room < wanted)
             wanted -= width if room < wanted else 0
+        header.resizeSection(0, min(self._name, NAME_WIDTH + max(room - wanted, 0)))
         below = bar.sizeHint().height() if wanted > room else 0
         self._table.setFixedHeight(header.sizeHint().height() + rows * ROW_HEIGHT + 2 * FRAME + below)
 

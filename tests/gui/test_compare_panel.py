@@ -169,7 +169,7 @@ def test_runs_that_differ_in_the_seed_alone_become_a_mean_with_a_band(panel: Com
     assert band.low[-1] == pytest.approx(ends.mean() - ends.std(ddof=1))
     assert band.high[-1] == pytest.approx(ends.mean() + ends.std(ddof=1))
     group = cells(panel)[1]
-    assert group[0].startswith("Mean of 3 seeds: Two Gaussians ·")
+    assert group[0] == "Two Gaussians · Multilayer perceptron · Adam 0.1, mean of 3 seeds"
     assert group[4] == "24.00 ± 4.00\u2009%"
     assert group[-1] == "3 values"
 
@@ -182,12 +182,12 @@ def test_a_mean_is_called_after_what_the_names_of_its_runs_share_else_after_thei
         store.rename(run, f"seed {seed}")
     panel.prepare({"runs": runs})
     press(panel, "compare_seeds")
-    assert cells(panel)[1][0].startswith("Mean of 2 seeds: Two Gaussians ·")
+    assert cells(panel)[1][0].startswith("Two Gaussians ·")
     for names, title in ((("best", "best"), "best"), (("sgd, seed 0", "sgd, seed 1"), "sgd")):
         for run, name in zip(runs, names, strict=True):
             store.rename(run, name)
         panel.prepare({"runs": runs})
-        assert cells(panel)[1][0] == f"Mean of 2 seeds: {title}"
+        assert cells(panel)[1][0] == f"{title}, mean of 2 seeds"
 
 
 def test_where_it_is_narrow_the_smoothing_goes_without_its_number(

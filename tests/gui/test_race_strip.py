@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from PySide6.QtCore import Qt
+from PySide6.QtGui import QFontMetrics
 from PySide6.QtTest import QAbstractItemModelTester
 from PySide6.QtWidgets import QLabel, QPushButton, QTableView
 from pytestqt.qtbot import QtBot
@@ -13,6 +14,7 @@ from engine.race import Entrant
 from engine.race_run import RaceRun
 from gui.race_model import COLUMNS, PROGRESS_ROLE
 from gui.race_strip import MOST_ROWS, ROW_HEIGHT, RaceStrip
+from gui.run_colors import SWATCH
 from gui.theme import DARK, LIGHT
 from tests.engine.runs import toy_config
 
@@ -124,6 +126,15 @@ def test_where_it_is_narrow_the_time_gives_way_then_the_loss_and_nothing_is_cut(
     strip.show_race(race("seed 0"))
     strip.resize(640, 200)
     assert not any(table(strip).isColumnHidden(column) for column in range(6))
+
+
+def test_a_long_name_is_shown_whole_where_there_is_room(strip: RaceStrip) -> None:
+    strip.show_race(race("learning rate 0.0003, seed 0"))
+    needed = QFontMetrics(strip.font()).horizontalAdvance("learning rate 0.0003, seed 0")
+    strip.resize(900, 200)
+    assert table(strip).columnWidth(0) > needed + SWATCH.width()
+    strip.resize(400, 200)
+    assert table(strip).columnWidth(0) < needed + SWATCH.width()
 
 
 def test_of_many_runs_some_are_in_sight_and_the_time_gives_way_where_it_is_narrow(strip: RaceStrip) -> None:
