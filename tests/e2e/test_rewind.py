@@ -62,14 +62,15 @@ def test_filters_the_answer_and_the_curve_go_back_and_latest_returns(
     use_small_network(window)
     draw(window, SEVEN)
     window.start()
-    qtbot.waitUntil(lambda: window.run_state.status == "finished", timeout=LONG)
-    qtbot.waitUntil(lambda: author(window) == f"Network at step {LAST}", timeout=LONG)
-    last_answer = answer(window)
-    filters.clear()  # those of steps before the last
-    window.bridge.read_filters(window.filters.layer())
-    qtbot.waitUntil(lambda: bool(filters), timeout=LONG)
-    latest = filters[-1]
-    qtbot.waitUntil(slider(window).isEnabled, timeout=LONG)
+    qtbot.waitUntil(lambda: window.run_state.status == "finished" and not window.bridge.running, timeout=LONG)
+    drawing = window.bench.drawing()
+    assert drawing is not None
+    with qtbot.waitSignals([window.bridge.predicted, window.bridge.filters_read], timeout=LONG):  # of the last step
+        window.bridge.predict(drawing)
+        window.bridge.read_filters(window.filters.layer())
+    assert author(window) == f"Network at step {LAST}"
+    last_answer, latest = answer(window), filters[-1]
+    assert slider(window).isEnabled()
 
     go_to(window, qtbot, 3)
     qtbot.waitUntil(lambda: author(window) == "Network at step 3", timeout=LONG)
