@@ -235,14 +235,16 @@ class CurvesView(QWidget):
 
     def _redraw(self, *, only_first: bool = False) -> None:
         state = self._state
-        if not only_first:
-            self._read.start()
         if state.generation != self._generation:
             self._generation = state.generation
             self._follow, self._x_range, self._cursor, self._step = True, Range(0.0, 0.0), None, None
         self._drawn = self._fingerprint()
         if self._follow:
-            self._x_range = following(state, self._x, shown=self._x_range, ancestors=self._ancestors)
+            before = self._x_range
+            self._x_range = following(state, self._x, shown=before, ancestors=self._ancestors)
+            only_first = only_first and self._x_range == before  # all panels stand above one axis
+        if not only_first:
+            self._read.start()
         self._follow_action.setEnabled(not self._follow)
         for panel, shown in self._shown():
             if shown.first or not only_first:

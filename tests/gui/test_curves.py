@@ -716,3 +716,14 @@ def test_where_it_is_narrow_the_slider_goes_without_its_number(view: CurvesView)
     view.resize(480, 420)
     assert not number.isVisible()
     assert button(view, "show_accuracy").text() == "Acc."
+
+
+def test_of_a_run_that_goes_on_all_panels_have_the_same_steps_in_view(view: CurvesView, state: RunState) -> None:
+    show(view, state, started(), FIRST)
+    ranges = set()
+    for step in range(1, 400):
+        state.apply(steps(step, step))
+        view.refresh(state, sparing=True)
+        assert plot(view, "loss").x_range == plot(view, "accuracy").x_range
+        ranges.add(plot(view, "loss").x_range)
+    assert len(ranges) > 3
