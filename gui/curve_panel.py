@@ -125,6 +125,7 @@ class CurvePanel(QWidget):
         self.quantity = quantity
         self.key = Key(theme, quantity.title)
         self.plot = BackdropPlot(theme, tick=quantity.tick)
+        self._width = 0  # of the buckets that are drawn
         self._behind = BehindCache(quantity.train, (quantity.validation, quantity.test))
         self.plot.setObjectName(f"{quantity.name}_plot")
         self.plot.setAccessibleName(f"{quantity.title} curves")
@@ -175,8 +176,23 @@ class CurvePanel(QWidget):
         plot.set_backdrop(behind.shades)
         marks = [*behind.marks, *_marks(state, shown.x)]
         plot.set_data(traces, marks, hint="" if traces else self._hint(state), note=note)
+        self._width = quantity.train(state).bucket_width
         if read:
             self.point(state, shown)
+
+    def extend(self, state: RunState, shown: Shown) -> bool:
+        """Draw the run's new steps where nothing else has changed since `refresh`, in a fraction of its time.
+
+        Returns False where that cannot be: then `refresh` must draw.
+        """
+        plot, series = self.plot, self.quantity.train(state)
+        start = plot.settled
+        if start is None or series.bucket_width != self._width:
+            return False
+        x, low, high, average = series.since(
+            start, shown.x, steps_per_epoch=state.steps_per_epoch, weight_index=shown.weight_index
+        )
+        return plot.shows(float(low.min()), float(high.max())) and plot.grow(start, x, low, high, average)
 
     def point(self, state: RunState, shown: Shown) -> None:
         """Read the values at the cursor, or the latest where it is nowhere."""

@@ -273,6 +273,18 @@ class Series:
         """Where on the x axis the buckets end; epochs are fractions, 1.0 after the first."""
         return _positions(x, self.last_steps, self.seconds, steps_per_epoch)
 
+    def since(
+        self, bucket: int, x: XAxis = "step", *, steps_per_epoch: int = 1, weight_index: int = 0
+    ) -> tuple[Floats, Floats, Floats, Floats]:
+        """From that bucket on, (n,) each: positions, lows, highs, and the moving average of that weight's index.
+
+        In a series without moving averages the last values take their place. Gaps are NaN in the lows and highs.
+        """
+        part = slice(bucket, self.buckets)
+        places = _positions(x, self._last[part], self._end[part], steps_per_epoch)
+        average = self._smoothed[part, weight_index] if self.has_smoothing else self._value[part]
+        return places, self._low[part], self._high[part], average
+
     def line(self, x: XAxis = "step", *, steps_per_epoch: int = 1) -> tuple[Floats, Floats]:
         """A polyline (x, y) of at most 2 · capacity points that touches every extreme; NaN in gaps."""
         places = self.positions(x, steps_per_epoch=steps_per_epoch)

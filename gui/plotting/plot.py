@@ -25,12 +25,14 @@ from gui.plotting.overlay import Cursor, Frame, Mark
 from gui.plotting.ranged_plot import RangedPlot
 from gui.plotting.scale import Range, tick_text
 from gui.plotting.trace import Trace, TraceItem, Window
+from gui.series import Floats
 from gui.theme import Theme
 
 NEAR = 5  # px within which a mark is pointed at
 MARGIN = 12  # px left of what changed that is painted anew too: markers, caps, the segment before
 KEY_ZOOM = 0.8  # of the range that stays in view
 KEY_MOVE = 0.1  # of the range
+_GROWING = ("band", "line")  # styles of what a run adds to with every step
 FIRST_X, FIRST_Y = Range(0.0, 100.0), Range(0.0, 1.0)  # in view before there are data
 
 
@@ -152,8 +154,51 @@ class Plot(RangedPlot):
                 item.setZValue(order)
             column = item.set_trace(trace, window)
             changed = changed if column is None else min(changed, column)
-        if changed < math.inf:
-            left = max(math.floor(area.left() + max(changed, 0.0)) - MARGIN, math.ceil(area.left()))
+        self._update_from(changed, area)
+
+    @property
+    def settled(self) -> int | None:
+        """The first point of the growing traces, those of single values and of their average, that `grow` needs.
+
+        None while it cannot help.
+        """
+        ends = [self._items[trace.name].settled for trace in self._traces if trace.style in _GROWING]
+        known = [end for end in ends if end is not None]
+        return min(known) if known and len(known) == len(ends) else None
+
+    def shows(self, low: float, high: float) -> bool:
+        """Whether values from `low` to `high` are drawn where they belong; never where one is NaN."""
+        if self.log:
+            return low >= self._floor > 0 and self._y.low <= math.log10(low) <= math.log10(high) <= self._y.high
+        return self._y.low <= low <= high <= self._y.high
+
+    def grow(self, start: int, x: Floats, low: Floats, high: Floats, average: Floats) -> bool:
+        """Add to the ends of the growing traces; nothing else has changed since `set_data`.
+
+        Args:
+            start: the point that the others follow, at most `settled`.
+            x, low, high, average: (n,) with n > 0, all finite, within the ranges in view and above the floor.
+
+        Returns False where all must be set anew.
+        """
+        changed = math.inf
+        for trace in self._traces:
+            if trace.style not in _GROWING:
+                continue
+            item = self._items[trace.name]
+            new = slice((item.settled or 0) - start, None)
+            ends = (low[new], high[new]) if trace.style == "band" else (average[new], average[new])
+            column = item.grow(x[new], *ends)
+            if column is None:
+                return False
+            changed = min(changed, column)
+        self._update_from(changed, self.area)
+        return True
+
+    def _update_from(self, column: float, area: QRectF) -> None:
+        """Paint anew what lies right of a column of pixels."""
+        if column < math.inf:
+            left = max(math.floor(area.left() + max(column, 0.0)) - MARGIN, math.ceil(area.left()))
             self.viewport().update(QRect(left, 0, self.width(), self.height()) & area.toAlignedRect())
 
     def _window(self, area: QRectF) -> Window:
@@ -191,11 +236,9 @@ class Plot(RangedPlot):
         with QPainter(self.viewport()) as painter:
             painter.setClipRect(shown)
             painter.drawPixmap(QPointF(0, 0), self._ground)
+            painter.translate(area.topLeft())
             for trace in self._traces:
-                painter.save()
-                painter.translate(area.topLeft())
                 self._items[trace.name].draw(painter, start=shown.left() - area.left())
-                painter.restore()
 
     def sizeHint(self) -> QSize:
         return QSize(480, 180)

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from gui.numbers import THIN
-from gui.series import Floats, zigzag
+from gui.series import Floats, Ints, zigzag
 
 GROWTH = 1.5  # by which the x range grows when the data reach its end
 _KEEP = 0.55  # of the y range; a range filled less than this shrinks
@@ -124,11 +124,28 @@ def columns(x: Floats, low: Floats, high: Floats, *, origin: float, pixel: float
     """
     if not len(x):
         return x, low
+    starts = column_starts(x, origin=origin, pixel=pixel)
+    if fills(len(starts), points=len(x)):
+        return extremes(x, low, high, starts, origin=origin, pixel=pixel)
+    return (x, low) if np.array_equal(low, high, equal_nan=True) else zigzag(x, low, high)
+
+
+def column_starts(x: Floats, *, origin: float, pixel: float) -> Ints:
+    """Which of the points `x` (n,), at least one and ascending, are the first in their column of pixels."""
     column = np.floor((x - origin) / pixel)
-    starts = np.append(0, np.flatnonzero(column[1:] != column[:-1]) + 1)
-    if len(starts) * 2 > len(x):
-        return (x, low) if np.array_equal(low, high, equal_nan=True) else zigzag(x, low, high)
-    middles = origin + (column[starts] + 0.5) * pixel
+    return np.append(0, np.flatnonzero(column[1:] != column[:-1]) + 1)
+
+
+def fills(number: int, *, points: int) -> bool:
+    """Whether so many columns have fewer extremes than there are points."""
+    return 2 * number <= points
+
+
+def extremes(
+    x: Floats, low: Floats, high: Floats, starts: Ints, *, origin: float, pixel: float
+) -> tuple[Floats, Floats]:
+    """Down and up through the extremes of each column; `starts` as from `column_starts`."""
+    middles = origin + (np.floor((x[starts] - origin) / pixel) + 0.5) * pixel
     return zigzag(middles, np.fmin.reduceat(low, starts), np.fmax.reduceat(high, starts))
 
 
@@ -136,8 +153,8 @@ def thinned(x: Floats, y: Floats, *, origin: float, pixel: float) -> tuple[Float
     """The last point in each column of pixels, for a line that is smooth already. See `columns`."""
     if len(x) < 2:
         return x, y
-    column = np.floor((x - origin) / pixel)
-    ends = np.append(np.flatnonzero(column[1:] != column[:-1]), len(x) - 1)
+    starts = column_starts(x, origin=origin, pixel=pixel)
+    ends = np.append(starts[1:], len(x)) - 1
     return x[ends], y[ends]
 
 

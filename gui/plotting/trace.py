@@ -18,11 +18,13 @@ from PySide6.QtGui import QColor, QFont, QPainter, QPainterPath, QPen
 from PySide6.QtWidgets import QGraphicsItem, QStyleOptionGraphicsItem, QWidget
 
 from gui.lean import pyqtgraph
+from gui.plotting.line_end import LineEnd
 from gui.plotting.scale import Range, columns, thinned, to_log, with_dots
 from gui.series import Floats
 from gui.theme import FONT_SMALL, Theme
 
 WIDTH = 2  # px of a strong line
+MARKER = 5.0  # px that it reaches from its point
 MARKERS_EVERY = 9  # px between a line's points; closer ones lose their markers
 FAINT = 0.42  # opacity of single values
 _FILL = 0.25  # of an area
@@ -78,6 +80,8 @@ class TraceItem(pyqtgraph.PlotCurveItem):  # type: ignore[misc]  # pyqtgraph has
         self._markers = QPainterPath()  # as the line's path: in pixels from the view box's upper left corner
         self._marker_pen, self._marker_brush = QPen(), QColor()
         self._fill: QColor | None = None
+        self._end: LineEnd | None = None
+        self._first = 0  # of the trace's points that is in view
         self._whole = True  # it cannot be drawn in parts
 
     def set_style(self, trace: Trace, theme: Theme) -> None:
@@ -108,7 +112,7 @@ class TraceItem(pyqtgraph.PlotCurveItem):  # type: ignore[misc]  # pyqtgraph has
         shown, pixel = window.x, window.x.span / window.width
         first = max(int(trace.x.searchsorted(shown.low)) - 1, 0)
         view = slice(first, int(trace.x.searchsorted(shown.high, side="right")) + 1)
-        x, low, high = trace.x[view], trace.low[view], trace.high[view]
+        x, low, high = whole = trace.x[view], trace.low[view], trace.high[view]
         if trace.style == "band":
             x, y = columns(x, low, high, origin=shown.low, pixel=pixel)
         elif trace.style == "area":
@@ -128,6 +132,9 @@ class TraceItem(pyqtgraph.PlotCurveItem):  # type: ignore[misc]  # pyqtgraph has
             self.prepareGeometryChange()
             self._bounds = bounds
         self._pixel = pixel, window.y.span / window.height
+        self._end, self._first = None, first
+        if trace.style in ("band", "line") and not gaps and view.stop > len(trace.x) > first + 1:
+            self._end = LineEnd.of(trace.style, *whole, origin=shown.low, pixel=pixel)
         self._markers = self._marked(x, y, trace.style) if trace.style in ("dashed", "dotted") else QPainterPath()
         # What setData would do, without the signals to those who would fit ranges to the data.
         self.xData, self.yData, self.path = x, y, None
@@ -137,6 +144,35 @@ class TraceItem(pyqtgraph.PlotCurveItem):  # type: ignore[misc]  # pyqtgraph has
         if kept == len(x) == len(before[0] if before[0] is not None else ()):
             return None
         return float((x[kept - 1] - shown.low) / pixel) if kept else -math.inf
+
+    @property
+    def settled(self) -> int | None:
+        """The first of the trace's points that `grow` needs; None where it cannot help."""
+        return None if self._end is None else self._first + self._end.settled
+
+    def grow(self, x: Floats, low: Floats, high: Floats) -> float | None:
+        """Draw the trace with more points at its end, all of them finite, in view and above the floor.
+
+        Args:
+            x, low, high: the trace's points from `settled` on, (n,) with n > 0.
+
+        Returns the pixel column from which on it is drawn differently now; None where the trace must be set anew.
+        """
+        if self._end is None or self._drawn is None or (found := self._end.grow(x, low, high)) is None:
+            return None
+        window = self._drawn[1]
+        kept, x, y = found
+        y = to_log(y, window.floor) if window.log else y
+        self.xData, self.yData = np.concatenate((self.xData[:kept], x)), np.concatenate((self.yData[:kept], y))
+        self.path = None
+        return float((self.xData[kept - 1] - window.x.low) / self._pixel[0]) if kept else -math.inf
+
+    @property
+    def right(self) -> float:
+        """The pixel column where it ends, its last marker included."""
+        if self._drawn is None or not len(self.xData):
+            return -math.inf
+        return float((self.xData[-1] - self._bounds.left()) / self._pixel[0]) + MARKER
 
     def _marked(self, x: Floats, y: Floats, style: TraceStyle) -> QPainterPath:
         """A marker at each point, or, where they are too dense, at the last."""
@@ -149,7 +185,7 @@ class TraceItem(pyqtgraph.PlotCurveItem):  # type: ignore[misc]  # pyqtgraph has
             px, py = px[-1:], py[-1:]
         for place in map(QPointF, px.tolist(), py.tolist()):
             if style == "dashed":
-                path.addEllipse(place, 4.5, 4.5)
+                path.addEllipse(place, MARKER - 0.5, MARKER - 0.5)
             else:
                 path.addRect(QRectF(place.x() - 3, place.y() - 3, 6, 6))
         return path
@@ -179,6 +215,8 @@ class TraceItem(pyqtgraph.PlotCurveItem):  # type: ignore[misc]  # pyqtgraph has
         Args:
             start: the pixel column from which on it is to be seen; what lies before may be left out.
         """
+        if self.right < start:
+            return
         painter.setRenderHint(QPainter.RenderHint.Antialiasing, bool(self.opts["antialias"]))
         if self._fill is not None:
             painter.fillPath(self.getPath(), self._fill)
@@ -195,11 +233,12 @@ class TraceItem(pyqtgraph.PlotCurveItem):  # type: ignore[misc]  # pyqtgraph has
         for _ in range(lines):
             line()
             painter.translate(0, 1 / density)
+        painter.translate(0, -0.5 * (lines + 1) / density)
         if not self._markers.isEmpty():
-            painter.translate(0, -0.5 * (lines + 1) / density)
             painter.setPen(self._marker_pen)
             painter.setBrush(self._marker_brush)
             painter.drawPath(self._markers)
+            painter.setBrush(Qt.BrushStyle.NoBrush)
 
     def _stroke(self, painter: QPainter, start: float) -> Callable[[], None]:
         """What draws the line, or of one that can be drawn in parts, its end."""

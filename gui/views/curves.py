@@ -65,6 +65,7 @@ class CurvesView(QWidget):
         self._follow = True
         self._cursor: float | None = None
         self._step: int | None = None
+        self._growing: tuple[CurvePanel, Shown] | None = None  # the first panel and what was drawn of it
         self._ancestors: tuple[Ancestor, ...] = ()
         self._read = QElapsedTimer()
         self.panels = {q.name: CurvePanel(q, theme) for q in (LOSS, ACCURACY, LEARNING_RATE)}
@@ -207,7 +208,8 @@ class CurvesView(QWidget):
         if self.isVisible() and self._fingerprint() != self._drawn:
             whole = not sparing or state.status != "running"
             read = whole or not self._read.isValid() or self._read.elapsed() >= READABLE
-            self._redraw(only_first=not read)
+            if read or not self._extend():
+                self._redraw(only_first=not read)
 
     def set_ancestors(self, ancestors: tuple[Ancestor, ...]) -> None:
         """Show these behind the run: those that it goes on from, nearest first."""
@@ -224,14 +226,25 @@ class CurvesView(QWidget):
     def _fingerprint(self) -> tuple[object, ...]:
         s = self._state
         return (
+            s.loss.count,
             s.generation,
             s.status,
             s.preparing,
-            s.loss.count,
             s.test_loss.count,
             len(s.interventions),
             s.total_steps,
         )
+
+    def _extend(self) -> bool:
+        """Add the run's new steps to the first panel. False where more has changed than that they are there."""
+        now = self._fingerprint()
+        if self._growing is None or now[1:] != self._drawn[1:] or self._following() != self._x_range:
+            return False
+        panel, shown = self._growing
+        if panel.extend(self._state, shown):
+            self._drawn = now
+            return True
+        return False
 
     def _redraw(self, *, only_first: bool = False) -> None:
         state = self._state
@@ -241,7 +254,7 @@ class CurvesView(QWidget):
         self._drawn = self._fingerprint()
         if self._follow:
             before = self._x_range
-            self._x_range = following(state, self._x, shown=before, ancestors=self._ancestors)
+            self._x_range = self._following()
             only_first = only_first and self._x_range == before  # all panels stand above one axis
         if not only_first:
             self._read.start()
@@ -249,6 +262,11 @@ class CurvesView(QWidget):
         for panel, shown in self._shown():
             if shown.first or not only_first:
                 panel.refresh(state, shown, read=not only_first)
+            if shown.first:
+                self._growing = (panel, shown) if self._follow else None
+
+    def _following(self) -> Range:
+        return following(self._state, self._x, shown=self._x_range, ancestors=self._ancestors)
 
     def _shown(self) -> list[tuple[CurvePanel, Shown]]:
         """The panels that are not hidden, and how each shows the run."""

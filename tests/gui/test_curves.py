@@ -10,6 +10,7 @@ import os
 import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyqtgraph
@@ -727,3 +728,52 @@ def test_of_a_run_that_goes_on_all_panels_have_the_same_steps_in_view(view: Curv
         assert plot(view, "loss").x_range == plot(view, "accuracy").x_range
         ranges.add(plot(view, "loss").x_range)
     assert len(ranges) > 3
+
+
+@pytest.mark.parametrize("log", [False, True])
+@pytest.mark.parametrize("x", ["Step", "Epoch", "Seconds"])
+def test_steps_added_to_a_run_are_drawn_as_the_whole_run_would_be(
+    view: CurvesView, state: RunState, x: str, log: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gui.views.curves.READABLE", 10**9)  # what is drawn seldom waits for the end
+    view.set_choices({"x": x.lower(), "log": log})
+    rng = np.random.default_rng(0)
+    values = 2.0 / np.arange(1, 1201) ** 0.3 + 0.2 * rng.random(1200)
+    show(view, state, started(1_200), FIRST, *steps(1, 3, lambda i: float(values[i - 1])))
+    grown = 0
+    drawn_whole = 0
+    set_data = Plot.set_data
+
+    def counted(self: Plot, *args: Any, **named: Any) -> None:
+        nonlocal drawn_whole
+        drawn_whole += 1
+        set_data(self, *args, **named)
+
+    monkeypatch.setattr(Plot, "set_data", counted)
+    for first in range(4, 1_200, 7):
+        before = drawn_whole
+        state.apply(steps(first, first + 6, lambda i: float(values[i - 1])))
+        view.refresh(state, sparing=True)
+        grown += drawn_whole == before
+        added = lines(view)
+        painted = plot(view).viewport().grab().toImage()
+        if first % 10 == 4:
+            view._redraw()
+            assert added == lines(view)
+            assert painted == plot(view).viewport().grab().toImage()
+    assert grown > 100  # of 171
+
+
+def test_a_gap_or_a_value_out_of_view_is_drawn_at_once(
+    view: CurvesView, state: RunState, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gui.views.curves.READABLE", 10**9)
+    show(view, state, started(), FIRST, *steps(1, 20))
+    values = {21: 50.0, 24: math.nan, 27: 0.0, 30: 0.1}
+    for first in values:
+        state.apply(steps(first, first + 2, lambda i: values[i - i % 3]))
+        view.refresh(state, sparing=True)
+        added = lines(view)
+        view._redraw()
+        np.testing.assert_array_equal(added["batch"], lines(view)["batch"])
+    assert plot(view).y_range.high >= 50
