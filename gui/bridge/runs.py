@@ -21,7 +21,7 @@ from gui.bridge.run_thread import Provenance, RunThread
 if TYPE_CHECKING:
     from engine.race_run import RaceRun
 
-FRAME = 48  # ms between two looks into the channel
+FRAME = 96  # ms between two looks into the channel: more often shows no more and costs training
 
 
 class Runs(QObject):

@@ -20,46 +20,51 @@ TOP = 6  # px
 BOTTOM = 22  # px for the x axis' numbers
 TICK_EVERY = (90, 34)  # px from tick to tick, at least: along x, along y
 
-Ticks = list[tuple[float, list[float]]]
-Text = tuple[QRectF, Any, str]  # place, Qt's flags, text
+Text = tuple[QRectF, int, str]  # place, Qt's flags, text
+
+_BESIDE = int(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter) | Qt.TextFlag.TextDontClip
+_BELOW = int(Qt.AlignmentFlag.AlignHCenter | Qt.AlignmentFlag.AlignTop) | Qt.TextFlag.TextDontClip
 
 
 class _Axis(pyqtgraph.AxisItem):  # type: ignore[misc]  # pyqtgraph has no type stubs
     """Numbers only, in the chart's font; no line and no ticks, for the plot's grid has them.
 
-    Painted straight: pyqtgraph's picture of itself would have other sizes in a file than on screen.
+    Painted straight: pyqtgraph's picture of itself would have other sizes in a file than on screen, and takes longer.
     """
 
     def __init__(self, side: str, **style: Any) -> None:
         super().__init__(side, maxTickLength=0)
         self.setStyle(**style)
-        self.setTickFont(chart_font())
+        self.enableAutoSIPrefix(False)
+        self._font = chart_font()
+        self._metrics = QFontMetricsF(self._font)
 
     def set_theme(self, theme: Theme) -> None:
         self.setTextPen(theme.color("secondary"))
-        self.setTickFont(chart_font())
-
-    def redraw(self) -> None:
-        self.picture = None
-        self.update()
+        self._font = chart_font()
+        self._metrics = QFontMetricsF(self._font)
 
     def forget(self) -> None:
         """Paint all of it anew: of a picture that Qt keeps, an update after several changes of size paints a part."""
         mode = self.cacheMode()
         self.setCacheMode(QGraphicsItem.CacheMode.NoCache)
         self.setCacheMode(mode)
-        self.redraw()
+        self.update()
 
-    def texts(self, painter: QPainter) -> list[Text]:
+    def shown(self) -> Range:
+        """The range in view."""
+        low, high = self.range
+        return Range(low, high)
+
+    def texts(self) -> list[Text]:
         """Where which text is."""
-        specs = self.generateDrawSpecs(painter)
-        return [] if specs is None else list(specs[2])
+        raise NotImplementedError
 
     def paint(self, painter: QPainter, _option: QStyleOptionGraphicsItem, _widget: QWidget | None = None) -> None:
-        painter.setFont(chart_font())
+        painter.setFont(self._font)
         painter.setPen(self.textPen())
-        for place, flags, text in self.texts(painter):
-            painter.drawText(place, int(flags), text)
+        for place, flags, text in self.texts():
+            painter.drawText(place, flags, text)
 
 
 class ValueAxis(_Axis):
@@ -70,24 +75,37 @@ class ValueAxis(_Axis):
     """
 
     def __init__(self, tick: Callable[[float, float], str]) -> None:
-        super().__init__("left", tickTextOffset=2 * SPACING, hideOverlappingLabels=False, showValues=False)
+        super().__init__("left", hideOverlappingLabels=False)
         self.log = False
+        self._numbers = False
         self._tick = tick
         self.setWidth(LEFT)
 
     def set_log(self, log: bool) -> None:
         self.log = log
-        self.redraw()
+        self.update()
+
+    def show_numbers(self, shown: bool) -> None:
+        self._numbers = shown
+        self.update()
 
     def ticks(self, shown: Range, height: float) -> list[float]:
         """Places of ticks on the axis, for a plot `height` px high."""
         most = max(int(height / TICK_EVERY[1]), 2)
         return log_ticks(shown, most) if self.log else linear_ticks(shown, most)
 
-    def tickValues(self, low: float, high: float, size: float) -> Ticks:
-        return [(0.0, self.ticks(Range(low, high), size))]
+    def texts(self) -> list[Text]:
+        if not self._numbers:
+            return []
+        size, shown, line = self.size(), self.shown(), self._metrics.height()
+        ticks = self.ticks(shown, size.height())
+        right = size.width() - 2 * SPACING
+        tops = [(shown.high - tick) / shown.span * size.height() - line / 2 for tick in ticks]
+        return [
+            (QRectF(0, top, right, line), _BESIDE, text) for top, text in zip(tops, self._numbered(ticks), strict=True)
+        ]
 
-    def tickStrings(self, ticks: list[float], _scale: float, _spacing: float) -> list[str]:
+    def _numbered(self, ticks: list[float]) -> list[str]:
         values = [10.0**tick for tick in ticks] if self.log else ticks
         even = values[1] - values[0] if len(values) > 1 else 0.0
         by_factors = self.log and len(values) > 1 and values[1] >= 1.9 * values[0]
@@ -99,30 +117,30 @@ class RunAxis(_Axis):
 
     def __init__(self) -> None:
         # The numbers at the ends reach a little beyond the axis.
-        super().__init__("bottom", tickTextOffset=SPACING, hideOverlappingLabels=LEFT - 2 * SPACING)
+        super().__init__("bottom", hideOverlappingLabels=LEFT - 2 * SPACING)
         self.unit = "step"
         self.setHeight(BOTTOM)
 
     def set_unit(self, unit: str) -> None:
         self.unit = unit
-        self.redraw()
+        self.update()
 
     def ticks(self, shown: Range, width: float) -> list[float]:
         """Places of ticks on the axis, for a plot `width` px wide."""
         return linear_ticks(shown, max(int(width / TICK_EVERY[0]), 1), whole=self.unit == "step")
 
-    def tickValues(self, low: float, high: float, size: float) -> Ticks:
-        return [(0.0, self.ticks(Range(low, high), size))]
-
-    def tickStrings(self, ticks: list[float], _scale: float, _spacing: float) -> list[str]:
-        step = ticks[1] - ticks[0] if len(ticks) > 1 else self.range[1] - self.range[0]
-        return [tick_text(tick, step) for tick in ticks]
-
-    def texts(self, painter: QPainter) -> list[Text]:
-        """The unit takes the place of numbers that it would meet."""
-        metrics = QFontMetricsF(chart_font())
-        width = metrics.horizontalAdvance(self.unit)
-        box = QRectF(self.size().width() - width, SPACING, width, metrics.ascent())
-        numbers = [text for text in super().texts(painter) if text[0].right() + 2 * SPACING < box.left()]
-        flags = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignTop | Qt.TextFlag.TextDontClip
-        return [*numbers, (box, flags, self.unit)]
+    def texts(self) -> list[Text]:
+        """The unit takes the place of numbers that it would meet; those at the ends reach beyond the axis."""
+        metrics, shown, width = self._metrics, self.shown(), self.size().width()
+        line, unit = metrics.height(), metrics.horizontalAdvance(self.unit)
+        ticks = self.ticks(shown, width)
+        step = ticks[1] - ticks[0] if len(ticks) > 1 else shown.span
+        found = []
+        for tick in ticks:
+            text = tick_text(tick, step)
+            half = metrics.horizontalAdvance(text) / 2
+            place = (tick - shown.low) / shown.span * width
+            if place + half + 2 * SPACING < width - unit:
+                found.append((QRectF(place - half, SPACING, 2 * half, line), _BELOW, text))
+        box = QRectF(width - unit, SPACING, unit, line)
+        return [*found, (box, _BELOW, self.unit)]

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from PySide6.QtCore import QRectF
 from PySide6.QtGui import QPainter
 
 from gui.plotting.plot import Plot
@@ -35,8 +34,8 @@ class BackdropPlot(Plot):
             self._backdrop = backdrop
             self._redraw_all()
 
-    def drawBackground(self, painter: QPainter, rect: QRectF) -> None:
-        super().drawBackground(painter, rect)
+    def _draw_ground(self, painter: QPainter) -> None:
+        super()._draw_ground(painter)
         if not self._backdrop:
             return
         area, theme = self.area, self._theme

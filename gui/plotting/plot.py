@@ -20,7 +20,7 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QApplication, QGraphicsItem, QGraphicsView, QToolTip
 
-from gui.plotting.axes import RIGHT, TOP
+from gui.plotting.axes import RIGHT, TOP, RunAxis, ValueAxis
 from gui.plotting.overlay import Cursor, Frame, Mark
 from gui.plotting.ranged_plot import RangedPlot
 from gui.plotting.scale import Range, tick_text
@@ -117,7 +117,7 @@ class Plot(RangedPlot):
             self._y_axis.set_log(log)
             self._redraw_all()
         if x_axis != self._x_axis.isVisible():
-            self._x_axis.setVisible(x_axis)
+            (self._x_axis.show if x_axis else self._x_axis.hide)()  # setVisible would keep its room
             self._lay_out()
             self._redraw_all()
         self._floor, self._label_marks = floor, label_marks
@@ -125,7 +125,7 @@ class Plot(RangedPlot):
     def set_data(self, traces: Sequence[Trace], marks: Sequence[Mark], *, hint: str, note: str) -> None:
         """What is drawn. `hint` teaches in the middle of an empty plot. `note` stands small in a corner."""
         if bool(traces) != bool(self._traces):
-            self._y_axis.setStyle(showValues=bool(traces))
+            self._y_axis.show_numbers(bool(traces))
         if (marks, hint, note) != (self._marks, self._hint, self._note):
             self._marks, self._hint, self._note = marks, hint, note
             self._redraw_all()
@@ -213,32 +213,25 @@ class Plot(RangedPlot):
         layout.setContentsMargins(0, TOP, RIGHT, 0 if self._x_axis.isVisible() else TOP)
         layout.activate()
 
-    def _redraw_all(self) -> None:
+    def _redraw_all(self, axes: Sequence[RunAxis | ValueAxis] | None = None) -> None:
         self._ground = None
-        super()._redraw_all()
+        super()._redraw_all(axes)
 
     # Painting
 
     def paintEvent(self, event: QPaintEvent) -> None:
         """Where nothing but lines has changed, paint them alone: the way through the scene costs twice as much."""
-        area = self.area
+        area, shown = self.area, event.rect()
         inside = area.toAlignedRect()
-        if self._cursor is not None or QRectF(inside) != area or not inside.contains(event.rect()):
+        if self._cursor is not None or QRectF(inside) != area or not inside.contains(shown):
             super().paintEvent(event)
             return
-        density = self.viewport().devicePixelRatioF()
-        if self._ground is None or self._ground.devicePixelRatio() != density:
-            self._ground = QPixmap(self.viewport().size() * density)
-            self._ground.setDevicePixelRatio(density)
-            with QPainter(self._ground) as painter:
-                self.drawBackground(painter, area)
-        shown = event.rect()
+        left, corner = shown.left() - area.left(), area.topLeft()
         with QPainter(self.viewport()) as painter:
-            painter.setClipRect(shown)
-            painter.drawPixmap(QPointF(0, 0), self._ground)
-            painter.translate(area.topLeft())
+            painter.drawPixmap(QPointF(0, 0), self._painted_ground())
+            painter.translate(corner)
             for trace in self._traces:
-                self._items[trace.name].draw(painter, start=shown.left() - area.left())
+                self._items[trace.name].draw(painter, start=left)
 
     def sizeHint(self) -> QSize:
         return QSize(480, 180)
@@ -248,6 +241,22 @@ class Plot(RangedPlot):
         super()._resized()
 
     def drawBackground(self, painter: QPainter, _rect: QRectF) -> None:
+        if self._on_screen:
+            painter.drawPixmap(QPointF(0, 0), self._painted_ground())
+        else:
+            self._draw_ground(painter)
+
+    def _painted_ground(self) -> QPixmap:
+        density = self.viewport().devicePixelRatioF()
+        if self._ground is None or self._ground.devicePixelRatio() != density:
+            self._ground = QPixmap(self.viewport().size() * density)
+            self._ground.setDevicePixelRatio(density)
+            with QPainter(self._ground) as painter:
+                self._draw_ground(painter)
+        return self._ground
+
+    def _draw_ground(self, painter: QPainter) -> None:
+        """All that lies under the lines."""
         frame = self._frame()
         area = frame.area
         painter.fillRect(self.sceneRect(), self._theme.color("panel"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from PySide6.QtCore import QRectF, QSize
 from PySide6.QtGui import QResizeEvent
@@ -33,6 +33,8 @@ class RangedPlot(pyqtgraph.PlotWidget):  # type: ignore[misc]  # pyqtgraph has n
         self._hint = ""
         self._box = self.plotItem.vb
         self._box.setMouseEnabled(x=False, y=False)
+        self._area: QRectF | None = None
+        self._box.geometryChanged.connect(self._on_geometry)
         self.plotItem.hideButtons()
 
     @property
@@ -47,8 +49,13 @@ class RangedPlot(pyqtgraph.PlotWidget):  # type: ignore[misc]  # pyqtgraph has n
     @property
     def area(self) -> QRectF:
         """Where the data are, px."""
-        place: QRectF = self._box.geometry()
-        return QRectF(place.topLeft(), place.size().expandedTo(QSize(1, 1).toSizeF()))
+        if self._area is None:
+            place: QRectF = self._box.geometry()
+            self._area = QRectF(place.topLeft(), place.size().expandedTo(QSize(1, 1).toSizeF()))
+        return self._area
+
+    def _on_geometry(self) -> None:
+        self._area = None
 
     @property
     def hint(self) -> str:
@@ -58,9 +65,10 @@ class RangedPlot(pyqtgraph.PlotWidget):  # type: ignore[misc]  # pyqtgraph has n
     def set_ranges(self, x: Range, y: Range) -> None:
         """The ranges in view, for the data that are set next."""
         if (x, y) != (self._x, self._y):
+            changed = [axis for axis, same in ((self._x_axis, x == self._x), (self._y_axis, y == self._y)) if not same]
             self._x, self._y = x, y
             self._show_ranges()
-            self._redraw_all()
+            self._redraw_all(changed)
 
     def resizeEvent(self, event: QResizeEvent | None) -> None:
         super().resizeEvent(event)
@@ -81,8 +89,9 @@ class RangedPlot(pyqtgraph.PlotWidget):  # type: ignore[misc]  # pyqtgraph has n
         """Fixed: this ends pyqtgraph's automatic ranges."""
         self._box.setRange(xRange=self._x, yRange=self._y, padding=0)
 
-    def _redraw_all(self) -> None:
-        for axis in (self._x_axis, self._y_axis):
+    def _redraw_all(self, axes: Sequence[RunAxis | ValueAxis] | None = None) -> None:
+        """Paint anew the ground, what lies on it, and these axes or all."""
+        for axis in (self._x_axis, self._y_axis) if axes is None else axes:
             axis.forget()
         self.resetCachedContent()
         self.viewport().update()

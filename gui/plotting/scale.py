@@ -10,7 +10,7 @@ import numpy as np
 from gui.numbers import THIN
 from gui.series import Floats, Ints, zigzag
 
-GROWTH = 1.5  # by which the x range grows when the data reach its end
+GROWTH = 2.0  # by which the x range grows when the data reach its end
 _KEEP = 0.55  # of the y range; a range filled less than this shrinks
 _LOG_STEP = 0.25  # decades; limits of a logarithmic range are multiples
 SMALLEST = 1e-12  # where nothing positive is seen, zeros of a logarithmic axis are drawn here

@@ -64,7 +64,7 @@ class PointsPlot(RangedPlot):
         self._image.setZValue(-1)
         self._image.setVisible(False)
         self.plotItem.addItem(self._image)
-        self._y_axis.setStyle(showValues=True)
+        self._y_axis.show_numbers(True)
         self.plotItem.layout.setContentsMargins(0, TOP, RIGHT, 0)
         self.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
         self.viewport().setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)
