@@ -9,6 +9,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QApplication
 
 from gui import settings as stored
+from gui.collector import Collector
 from gui.icons import app_icon
 from gui.lean import pyqtgraph
 from gui.main_window import MainWindow
@@ -32,6 +33,7 @@ def build_window(theme: Literal["light", "dark"] | None = None) -> MainWindow:
     chosen = _theme(application, theme or settings.theme)
     if application.property("learnscope_style") is None:
         application.setProperty("learnscope_style", True)
+        Collector(application)
         application.setStyle("Fusion")
         application.setFont(base_font())
         application.setWindowIcon(app_icon())

@@ -42,6 +42,16 @@ def fixed_seeds() -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True)
+def garbage_waits(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Widgets of earlier tests are collected between two tests, or by the window's collector: never amid Qt's work."""
+    thresholds = gc.get_threshold()
+    if "qapp" in request.fixturenames:
+        gc.set_threshold(0)
+    yield
+    gc.set_threshold(*thresholds)
+
+
+@pytest.fixture(autouse=True)
 def nothing_left_behind(request: pytest.FixtureRequest) -> Iterator[None]:
     """Fails a test after which a thread still runs or a timer still ticks."""
     drawn = "qapp" in request.fixturenames
