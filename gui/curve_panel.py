@@ -180,8 +180,8 @@ class CurvePanel(QWidget):
         if read:
             self.point(state, shown)
 
-    def extend(self, state: RunState, shown: Shown) -> bool:
-        """Draw the run's new steps where nothing else has changed since `refresh`, in a fraction of its time.
+    def extend(self, state: RunState, shown: Shown, *, read: bool = True) -> bool:
+        """As `refresh`, where nothing has changed since but that there are more steps, in a fraction of its time.
 
         Returns False where that cannot be: then `refresh` must draw.
         """
@@ -192,7 +192,11 @@ class CurvePanel(QWidget):
         x, low, high, average = series.since(
             start, shown.x, steps_per_epoch=state.steps_per_epoch, weight_index=shown.weight_index
         )
-        return plot.shows(float(low.min()), float(high.max())) and plot.grow(start, x, low, high, average)
+        if not (plot.shows(float(low.min()), float(high.max())) and plot.grow(start, x, low, high, average)):
+            return False
+        if read:
+            self.point(state, shown)
+        return True
 
     def point(self, state: RunState, shown: Shown) -> None:
         """Read the values at the cursor, or the latest where it is nowhere."""

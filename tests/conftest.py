@@ -12,11 +12,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 LEAVE_WITHIN = 3.0  # seconds a thread has to end after its test
 
 if sys.platform.startswith("linux") and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
     os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+
+# How long examples take says more of the machine than of the program; in a new folder, tables are made first.
+settings.register_profile("learnscope", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("learnscope")
 
 
 @pytest.fixture(autouse=True)

@@ -65,7 +65,7 @@ class CurvesView(QWidget):
         self._follow = True
         self._cursor: float | None = None
         self._step: int | None = None
-        self._growing: tuple[CurvePanel, Shown] | None = None  # the first panel and what was drawn of it
+        self._growing: list[tuple[CurvePanel, Shown]] = []  # the panels as they stand, while steps can be added
         self._ancestors: tuple[Ancestor, ...] = ()
         self._read = QElapsedTimer()
         self.panels = {q.name: CurvePanel(q, theme) for q in (LOSS, ACCURACY, LEARNING_RATE)}
@@ -208,7 +208,7 @@ class CurvesView(QWidget):
         if self.isVisible() and self._fingerprint() != self._drawn:
             whole = not sparing or state.status != "running"
             read = whole or not self._read.isValid() or self._read.elapsed() >= READABLE
-            if read or not self._extend():
+            if not self._extend(only_first=not read):
                 self._redraw(only_first=not read)
 
     def set_ancestors(self, ancestors: tuple[Ancestor, ...]) -> None:
@@ -235,16 +235,18 @@ class CurvesView(QWidget):
             s.total_steps,
         )
 
-    def _extend(self) -> bool:
-        """Add the run's new steps to the first panel. False where more has changed than that they are there."""
+    def _extend(self, *, only_first: bool) -> bool:
+        """As `_redraw`, adding the run's new steps alone. False where more has changed than that they are there."""
         now = self._fingerprint()
-        if self._growing is None or now[1:] != self._drawn[1:] or self._following() != self._x_range:
+        if not self._growing or now[1:] != self._drawn[1:] or self._following() != self._x_range:
             return False
-        panel, shown = self._growing
-        if panel.extend(self._state, shown):
-            self._drawn = now
-            return True
-        return False
+        for panel, shown in self._growing[:1] if only_first else self._growing:
+            if not panel.extend(self._state, shown, read=not only_first):
+                return False
+        if not only_first:
+            self._read.start()
+        self._drawn = now
+        return True
 
     def _redraw(self, *, only_first: bool = False) -> None:
         state = self._state
@@ -259,11 +261,10 @@ class CurvesView(QWidget):
         if not only_first:
             self._read.start()
         self._follow_action.setEnabled(not self._follow)
-        for panel, shown in self._shown():
-            if shown.first or not only_first:
-                panel.refresh(state, shown, read=not only_first)
-            if shown.first:
-                self._growing = (panel, shown) if self._follow else None
+        panels = self._shown()
+        for panel, shown in panels[:1] if only_first else panels:
+            panel.refresh(state, shown, read=not only_first)
+        self._growing = panels if self._follow else []
 
     def _following(self) -> Range:
         return following(self._state, self._x, shown=self._x_range, ancestors=self._ancestors)
@@ -319,8 +320,10 @@ class CurvesView(QWidget):
 
     def _point(self, x: float | None) -> None:
         self._cursor = x
-        for panel, shown in self._shown():
+        panels = self._shown()
+        for panel, shown in panels:
             panel.point(self._state, shown)
+        self._growing = panels if self._growing else []
 
     def _panel_toggled(self) -> None:
         if not any(button.isChecked() for button in self._panel_buttons.values()):

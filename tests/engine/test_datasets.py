@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch.nn import functional
 
@@ -67,7 +67,6 @@ def idx_bytes(shape: tuple[int, ...], data: bytes, *, kind: int = 0x08) -> bytes
 
 class TestIdx:
     @given(st.lists(st.integers(0, 5), min_size=1, max_size=4).map(tuple), st.booleans())
-    @settings(deadline=None)
     def test_what_was_written_is_read(self, shape: tuple[int, ...], gzipped: bool) -> None:
         data = bytes(i % 256 for i in range(math.prod(shape)))
         raw = idx_bytes(shape, data)
@@ -100,7 +99,6 @@ class TestIdx:
             read_idx(io.BytesIO(raw), gzipped=False, shape=(None, 3))
 
     @given(st.binary(max_size=60), st.booleans())
-    @settings(deadline=None)
     def test_no_bytes_raise_anything_but_an_idx_error(self, raw: bytes, headed: bool) -> None:
         raw = b"\0\0\x08\x01" + raw if headed else raw
         for gzipped in (False, True):

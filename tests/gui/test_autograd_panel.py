@@ -340,7 +340,7 @@ def drawn_graphs(draw: st.DrawFn) -> tuple[int, list[tuple[int, int]]]:
     return count, edges
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(case=drawn_graphs(), across=st.booleans())
 def test_layouts_keep_nodes_apart_and_edges_in_one_direction(
     case: tuple[int, list[tuple[int, int]]], across: bool

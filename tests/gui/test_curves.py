@@ -124,6 +124,11 @@ def wheel(target: Plot, place: QPoint, *, notches: int = 1) -> None:
     QApplication.sendEvent(target.viewport(), event)
 
 
+def seen(view: CurvesView, name: str) -> tuple[dict[str, tuple[list[float], list[float]]], QImage, dict[str, str]]:
+    """Lines, picture and key of a panel."""
+    return lines(view, name), plot(view, name).viewport().grab().toImage(), key_text(view, name)
+
+
 def has_color(image: QImage, color: str) -> bool:
     wanted = QColor(color).rgb()
     return any(image.pixel(x, y) == wanted for y in range(image.height()) for x in range(image.width()))
@@ -733,8 +738,9 @@ def test_of_a_run_that_goes_on_all_panels_have_the_same_steps_in_view(view: Curv
 
 @pytest.mark.parametrize("log", [False, True])
 @pytest.mark.parametrize("x", ["Step", "Epoch", "Seconds"])
+@pytest.mark.parametrize("sparing", [True, False])
 def test_steps_added_to_a_run_are_drawn_as_the_whole_run_would_be(
-    view: CurvesView, state: RunState, x: str, log: bool, monkeypatch: pytest.MonkeyPatch
+    view: CurvesView, state: RunState, sparing: bool, x: str, log: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("gui.views.curves.READABLE", 10**9)  # what is drawn seldom waits for the end
     view.set_choices({"x": x.lower(), "log": log})
@@ -754,14 +760,14 @@ def test_steps_added_to_a_run_are_drawn_as_the_whole_run_would_be(
     for first in range(4, 1_200, 7):
         before = drawn_whole
         state.apply(steps(first, first + 6, lambda i: float(values[i - 1])))
-        view.refresh(state, sparing=True)
+        view.refresh(state, sparing=sparing)
         grown += drawn_whole == before
-        added = lines(view)
-        painted = plot(view).viewport().grab().toImage()
         if first % 10 == 4:
+            added = seen(view, "loss" if sparing else "accuracy")
             view._redraw()
-            assert added == lines(view)
-            assert painted == plot(view).viewport().grab().toImage()
+            assert added[:2] == seen(view, "loss" if sparing else "accuracy")[:2]
+            if not sparing:
+                assert added[2] == key_text(view, "accuracy")
     assert grown > 100  # of 171
 
 

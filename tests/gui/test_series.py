@@ -36,7 +36,7 @@ def plain_averages(values: list[float], weight: float) -> list[float]:
 
 
 @given(VALUES, st.integers(1, 40), st.integers(1, 17), st.integers(0, len(SMOOTHING) - 1))
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_averages_are_those_of_the_single_values_whatever_the_capacity(
     values: list[float], half: int, pieces: int, weight_index: int
 ) -> None:
@@ -55,7 +55,7 @@ def test_averages_stay_exact_over_many_chunks() -> None:
 
 
 @given(VALUES, st.integers(1, 40), st.integers(1, 17))
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_every_bucket_tells_the_truth_about_its_steps(values: list[float], half: int, pieces: int) -> None:
     series = filled(values, capacity=2 * half, pieces=pieces)
     assert len(series) <= 2 * half

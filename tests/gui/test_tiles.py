@@ -54,7 +54,7 @@ def _picture(mosaic: Mosaic) -> tuple[np.ndarray, np.ndarray]:
     return words, mosaic.compose(words, ground=GROUND, border=BORDER)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(shape=SHAPES, width=st.integers(1, 500), height=st.integers(1, 300), line=st.integers(1, 2))
 def test_every_pixel_shows_the_value_that_locate_names(
     shape: tuple[int, int, int, int], width: int, height: int, line: int
@@ -73,7 +73,7 @@ def test_every_pixel_shows_the_value_that_locate_names(
                 assert box.top <= y < box.top + box.height
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(shape=SHAPES, width=st.integers(400, 1600), height=st.integers(400, 800))
 def test_with_room_enough_every_value_has_a_block_of_its_own_size(
     shape: tuple[int, int, int, int], width: int, height: int
