@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from engine.checkpoint import Checkpoint
     from engine.checkpoint_folder import CheckpointPolicy
+    from engine.lessons.keeping import Kept as PickedUp
 
 CHECKPOINT_EVERY = 30.0  # s of training: what a run loses at most that ends with the program
 KEEP_EVERY = 60.0  # s between two writings of its snapshots, with a checkpoint: steps after the last are trained again
@@ -86,24 +87,27 @@ class RunThread(QThread):
 
     def run(self) -> None:
         self._kept.ready.wait()
+        plan = self._picked_up()
+        if plan is not None:
+            self._config = plan.config
         with self._recorder() as recorder:
             if recorder.run_id is not None:
                 self._snapshots.run = str(recorder.run_id)
                 self.recorded.emit(recorder.run_id)
-            last = self._follow(recorder)
+            last = self._follow(recorder, plan)
         if recorder.folder is not None:
             self._keep(recorder.folder, self._snapshots)
         if last is not None:  # told once the record is closed: then the next run can begin
             self._channel.put(last)
         self._tell_problem(recorder)
 
-    def _follow(self, recorder: RunRecorder) -> Event | None:
+    def _follow(self, recorder: RunRecorder, plan: PickedUp | None) -> Event | None:
         """The run from its first event to its last, which is given back and not told."""
         step, kept_at = 0, time.monotonic()
         worth_keeping = self._provenance.parent is not None  # a branch's beginning is nowhere else
         last: Event | None = None
         try:
-            for event in self._events(recorder):
+            for event in self._events(recorder, plan):
                 recorder.put(event)
                 if isinstance(event, Finished | Failed):
                     last = event
@@ -127,11 +131,21 @@ class RunThread(QThread):
             self._told = True
             self.unrecorded.emit(recorder.problem)
 
-    def _events(self, recorder: RunRecorder) -> Iterator[Event]:
+    def _picked_up(self) -> PickedUp | None:
+        """Where a run goes on that keeps its own checkpoints. Without them, it begins like any other."""
+        if self._checkpoints is None:
+            return None
         from engine.lessons.keeping import pick_up
+
+        try:
+            return pick_up(self._config, self._checkpoints)
+        except Exception:
+            logging.getLogger(__name__).exception("the run's own checkpoints are left aside")
+            return None
+
+    def _events(self, recorder: RunRecorder, plan: PickedUp | None) -> Iterator[Event]:
         from engine.training import train
 
-        plan = None if self._checkpoints is None else pick_up(self._config, self._checkpoints)
         if plan is not None and plan.note:
             self._channel.put(Preparing(plan.note))
         origin = self._provenance
@@ -141,7 +155,7 @@ class RunThread(QThread):
             with suppress(InputError):  # it can then be gone back along from here on alone
                 self._snapshots.take_over(*kept_before(self._kept.store(), origin.run, origin.checkpoint))
         yield from train(
-            plan.config if plan else self._config,
+            self._config,
             self._control,
             library=self._kept.library,
             tuner=self._kept.tuner(),

@@ -7,11 +7,12 @@ from pathlib import Path
 import pytest
 from PySide6.QtCore import QPoint, Qt
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QComboBox, QDialog, QMenu, QSlider, QTableWidget, QTextBrowser, QWidget
+from PySide6.QtWidgets import QComboBox, QDialog, QMenu, QSlider, QSpinBox, QTableWidget, QTextBrowser, QWidget
 from pytestqt.qtbot import QtBot
 
 from engine.lessons import find_lesson, lessons
 from engine.lessons.lesson import load_lesson
+from engine.runs.store import RunStore
 from gui import settings as stored
 from gui.main_window import MainWindow
 from tests.e2e.conftest import LONG, button, pick, widget
@@ -163,3 +164,18 @@ def test_progress_is_kept(window: MainWindow, qtbot: QtBot) -> None:
     window.close()
     qtbot.waitUntil(lambda: not window.isVisible(), timeout=LONG)
     assert stored.load().lessons_done == ("linear-regression:1",)
+
+
+def test_a_lesson_s_run_goes_on_and_the_history_knows_to_which_end(window: MainWindow, qtbot: QtBot) -> None:
+    window.open_lesson("mnist-mlp")
+    pick(window, "dataset", "gaussians")
+    epochs = window.findChild(QSpinBox, "epochs")
+    assert isinstance(epochs, QSpinBox)
+    epochs.setValue(2)
+    run_to_the_end(qtbot, window)
+    first = window.run_state.step
+    assert window.run_state.total_steps == first
+    run_to_the_end(qtbot, window)
+    assert window.run_state.step == window.run_state.total_steps == 2 * first
+    with RunStore() as store:
+        assert [store.run(number).config.training.epochs for number in (1, 2)] == [2, 4]
