@@ -5,7 +5,7 @@ from __future__ import annotations
 from PySide6.QtCore import QObject, Signal
 
 from engine.errors import InputError
-from engine.events import Event, Failed, Preparing, Started
+from engine.events import Event, Failed, Preparing, Started, StepFinished
 from gui import numbers
 from gui.bridge import FRAME, Bridge
 from gui.history import History
@@ -141,6 +141,8 @@ class RunScreen(QObject):
         if self._state.status != before:
             self.show_state()
         for event in events:
+            if isinstance(event, StepFinished):  # nearly all
+                continue
             if isinstance(event, Failed):
                 self._on_failed(event)
             elif isinstance(event, Started):

@@ -6,7 +6,7 @@ from typing import Literal, Self
 
 import numpy as np
 
-from gui.plotting.scale import column_starts, extremes, fills
+from gui.plotting.scale import column_ends, column_starts, extremes, fills
 from gui.series import Floats, Ints
 
 
@@ -49,7 +49,7 @@ class LineEnd:
         starts = column_starts(x, origin=self._origin, pixel=self._pixel)
         raw = not fills(self._columns + len(starts), points=self.settled + len(x))
         if self._style == "line":
-            ends = np.append(starts[1:], len(x)) - 1
+            ends = column_ends(starts, points=len(x))
             found = self._columns, x[ends], low[ends]
         elif raw != self._raw or (raw and not np.array_equal(low, high)):
             return None

@@ -133,7 +133,17 @@ def columns(x: Floats, low: Floats, high: Floats, *, origin: float, pixel: float
 def column_starts(x: Floats, *, origin: float, pixel: float) -> Ints:
     """Which of the points `x` (n,), at least one and ascending, are the first in their column of pixels."""
     column = np.floor((x - origin) / pixel)
-    return np.append(0, np.flatnonzero(column[1:] != column[:-1]) + 1)
+    first = np.empty(len(x), dtype=bool)
+    first[0] = True
+    np.not_equal(column[1:], column[:-1], out=first[1:])
+    return first.nonzero()[0]
+
+
+def column_ends(starts: Ints, *, points: int) -> Ints:
+    """Which of so many points are the last in their column, of which `starts` are the first."""
+    ends = np.empty_like(starts)
+    ends[:-1], ends[-1] = starts[1:], points
+    return ends - 1
 
 
 def fills(number: int, *, points: int) -> bool:
@@ -153,8 +163,7 @@ def thinned(x: Floats, y: Floats, *, origin: float, pixel: float) -> tuple[Float
     """The last point in each column of pixels, for a line that is smooth already. See `columns`."""
     if len(x) < 2:
         return x, y
-    starts = column_starts(x, origin=origin, pixel=pixel)
-    ends = np.append(starts[1:], len(x)) - 1
+    ends = column_ends(column_starts(x, origin=origin, pixel=pixel), points=len(x))
     return x[ends], y[ends]
 
 

@@ -76,6 +76,8 @@ class TraceItem(pyqtgraph.PlotCurveItem):  # type: ignore[misc]  # pyqtgraph has
         self.setFlag(QGraphicsItem.GraphicsItemFlag.ItemUsesExtendedStyleOption, False)
         self._drawn: tuple[Trace, Window] | None = None
         self._bounds = QRectF()
+        self._left, self._bottom = 0.0, 0.0  # of the bounds
+        self._right = -math.inf  # px where it ends, its last marker included
         self._pixel = (1.0, 1.0)  # its size on the axes
         self._markers = QPainterPath()  # as the line's path: in pixels from the view box's upper left corner
         self._marker_pen, self._marker_brush = QPen(), QColor()
@@ -131,6 +133,7 @@ class TraceItem(pyqtgraph.PlotCurveItem):  # type: ignore[misc]  # pyqtgraph has
         if bounds != self._bounds:
             self.prepareGeometryChange()
             self._bounds = bounds
+            self._left, self._bottom = bounds.left(), bounds.bottom()
         self._pixel = pixel, window.y.span / window.height
         self._end, self._first = None, first
         if trace.style in ("band", "line") and not gaps and view.stop > len(trace.x) > first + 1:
@@ -138,6 +141,7 @@ class TraceItem(pyqtgraph.PlotCurveItem):  # type: ignore[misc]  # pyqtgraph has
         self._markers = self._marked(x, y, trace.style) if trace.style in ("dashed", "dotted") else QPainterPath()
         # What setData would do, without the signals to those who would fit ranges to the data.
         self.xData, self.yData, self.path = x, y, None
+        self._right = self._reach(x)
         self.opts["connect"] = "finite" if gaps else "all"
         self._whole = gaps or bool(trace.dashes) or trace.style not in ("band", "line")
         kept = _common(before, (x, y))
@@ -165,14 +169,11 @@ class TraceItem(pyqtgraph.PlotCurveItem):  # type: ignore[misc]  # pyqtgraph has
         y = to_log(y, window.floor) if window.log else y
         self.xData, self.yData = np.concatenate((self.xData[:kept], x)), np.concatenate((self.yData[:kept], y))
         self.path = None
+        self._right = self._reach(x)
         return float((self.xData[kept - 1] - window.x.low) / self._pixel[0]) if kept else -math.inf
 
-    @property
-    def right(self) -> float:
-        """The pixel column where it ends, its last marker included."""
-        if self._drawn is None or not len(self.xData):
-            return -math.inf
-        return float((self.xData[-1] - self._bounds.left()) / self._pixel[0]) + MARKER
+    def _reach(self, x: Floats) -> float:
+        return float((x[-1] - self._left) / self._pixel[0]) + MARKER if len(x) else -math.inf
 
     def _marked(self, x: Floats, y: Floats, style: TraceStyle) -> QPainterPath:
         """A marker at each point, or, where they are too dense, at the last."""
@@ -191,7 +192,7 @@ class TraceItem(pyqtgraph.PlotCurveItem):  # type: ignore[misc]  # pyqtgraph has
         return path
 
     def _pixels(self, x: Floats, y: Floats) -> tuple[Floats, Floats]:
-        return (x - self._bounds.left()) / self._pixel[0], (self._bounds.bottom() - y) / self._pixel[1]
+        return (x - self._left) / self._pixel[0], (self._bottom - y) / self._pixel[1]
 
     def generatePath(self, x: Floats, y: Floats) -> QPainterPath:
         """In pixels: an SVG file's numbers have six digits, enough for these but not for the steps of a long run."""
@@ -205,7 +206,7 @@ class TraceItem(pyqtgraph.PlotCurveItem):  # type: ignore[misc]  # pyqtgraph has
         """Nothing: no range is automatic."""
 
     def paint(self, painter: QPainter, option: QStyleOptionGraphicsItem, widget: QWidget | None = None) -> None:  # noqa: ARG002
-        painter.translate(self._bounds.left(), self._bounds.bottom())
+        painter.translate(self._left, self._bottom)
         painter.scale(self._pixel[0], -self._pixel[1])
         self.draw(painter)
 
@@ -215,7 +216,7 @@ class TraceItem(pyqtgraph.PlotCurveItem):  # type: ignore[misc]  # pyqtgraph has
         Args:
             start: the pixel column from which on it is to be seen; what lies before may be left out.
         """
-        if self.right < start:
+        if self._right < start:
             return
         painter.setRenderHint(QPainter.RenderHint.Antialiasing, bool(self.opts["antialias"]))
         if self._fill is not None:
@@ -245,7 +246,7 @@ class TraceItem(pyqtgraph.PlotCurveItem):  # type: ignore[misc]  # pyqtgraph has
         if self._whole or start == -math.inf or len(self.xData) < 2:
             return partial(painter.drawPath, self.getPath())
         x, y = self.xData, self.yData
-        first = max(int(x.searchsorted(self._bounds.left() + start * self._pixel[0])) - 2, 0)
+        first = max(int(x.searchsorted(self._left + start * self._pixel[0])) - 2, 0)
         points = pyqtgraph.functions.arrayToQPolygonF(*self._pixels(x[first:], y[first:]))
         return partial(painter.drawPolyline, points)
 
