@@ -21,6 +21,7 @@ from gui.series import SMOOTHING
 from gui.theme import DARK, LIGHT
 from tests.engine.runs import toy_config
 from tests.gui.fake_bench import FakeBench
+from tests.gui.parts import move_mouse
 from tests.gui.test_compare_panel import axis_box, cells, plot, press, record
 
 
@@ -69,7 +70,7 @@ def point_at(panel: ComparePanel, x: float, measure: str = "loss") -> None:
     target = plot(panel, measure)
     area = target.area
     pixel = area.left() + (x - target.x_range.low) / target.x_range.span * area.width()
-    QTest.mouseMove(target.viewport(), QPoint(round(pixel), round(area.center().y())))
+    move_mouse(target.viewport(), QPoint(round(pixel), round(area.center().y())))
 
 
 def test_without_a_cursor_the_table_tells_the_last_values(panel: ComparePanel) -> None:

@@ -29,7 +29,7 @@ from gui.views.confusion_matrix import ConfusionMatrix, about_class, contrast, s
 from gui.views.sample_grid import SampleGrid
 from tests.engine.runs import dataset_of, tiny_library
 from tests.gui.fake_bench import FakeBench
-from tests.gui.parts import label, table
+from tests.gui.parts import label, move_mouse, table
 
 
 def network(seed: int, **picks: str) -> LiveNetwork:
@@ -305,7 +305,7 @@ class TestReading:
         panel = opened(qtbot, bench)
         assert label(panel, "confusion_reading") == HINT
         true, given = busiest(bench)
-        QTest.mouseMove(matrix(panel), at(matrix(panel), Cell(true, given)))
+        move_mouse(matrix(panel), at(matrix(panel), Cell(true, given)))
         count, row = expected(bench)[true, given], expected(bench)[true].sum()
         assert label(panel, "confusion_reading").startswith(f"{true} taken for {given}: {count} of {row} (")
 

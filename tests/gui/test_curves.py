@@ -41,6 +41,7 @@ from gui.run_state import RunState
 from gui.series import SMOOTHING
 from gui.theme import DARK, FONT_SMALL, LIGHT
 from gui.views.curves import DEFAULT_WEIGHT, CurvesView
+from tests.gui.parts import move_mouse
 
 EPOCH = 100  # steps
 
@@ -216,11 +217,11 @@ def test_a_zoomed_line_is_what_is_in_view_and_its_neighbours(view: CurvesView, s
 def test_nothing_of_pyqtgraphs_own_controls_is_left(view: CurvesView, state: RunState) -> None:
     show(view, state, started(), FIRST, *steps(1, 10))
     target = plot(view)
-    QTest.mouseMove(target.viewport(), QPoint(200, 60))
+    move_mouse(target.viewport(), QPoint(200, 60))
     assert not target.getPlotItem().autoBtn.isVisible()
     before = target.x_range, target.y_range
     QTest.mousePress(target.viewport(), Qt.MouseButton.RightButton, pos=QPoint(200, 60))
-    QTest.mouseMove(target.viewport(), QPoint(260, 90))
+    move_mouse(target.viewport(), QPoint(260, 90), Qt.MouseButton.RightButton)
     QTest.mouseRelease(target.viewport(), Qt.MouseButton.RightButton, pos=QPoint(260, 90))
     assert (target.x_range, target.y_range) == before
     assert QApplication.activePopupWidget() is None
@@ -367,8 +368,8 @@ def test_dragging_moves_the_view(view: CurvesView, state: RunState) -> None:
     before = plot(view).x_range
     place = QPoint(300, 60)
     QTest.mousePress(plot(view).viewport(), Qt.MouseButton.LeftButton, pos=place)
-    QTest.mouseMove(plot(view).viewport(), place + QPoint(-60, 0))
-    QTest.mouseMove(plot(view).viewport(), place + QPoint(-120, 0))
+    move_mouse(plot(view).viewport(), place + QPoint(-60, 0), Qt.MouseButton.LeftButton)
+    move_mouse(plot(view).viewport(), place + QPoint(-120, 0), Qt.MouseButton.LeftButton)
     QTest.mouseRelease(plot(view).viewport(), Qt.MouseButton.LeftButton, pos=place + QPoint(-120, 0))
     moved = plot(view).x_range
     assert moved.low > before.low
@@ -456,14 +457,14 @@ def test_a_loss_of_nothing_but_zero_can_be_logarithmic(view: CurvesView, state: 
 # Cursor
 
 
-def test_the_cursor_reads_the_exact_values_of_the_nearest_step(view: CurvesView, state: RunState, qtbot: QtBot) -> None:
+def test_the_cursor_reads_the_exact_values_of_the_nearest_step(view: CurvesView, state: RunState) -> None:
     show(view, state, started(), FIRST, *steps(1, EPOCH), epoch(1))
     view.set_choices({"smoothing": 0.0})
     assert key_text(view)["test"] == "0.0800"
     x, area = 40.0, plot(view).area
     pixel = area.left() + area.width() * x / plot(view).x_range.high
-    QTest.mouseMove(plot(view).viewport(), QPoint(round(pixel), 50))
-    qtbot.waitUntil(lambda: key_text(view)["batch"] == f"{2.0 / 40:.4f}")  # the move comes by way of the screen
+    move_mouse(plot(view).viewport(), QPoint(round(pixel), 50))
+    assert key_text(view)["batch"] == f"{2.0 / 40:.4f}"
     text = key_text(view)
     assert text["train"] == text["batch"]
     assert text["test"] == "2.3000"  # of the evaluation nearest to step 40, the first one

@@ -27,6 +27,7 @@ from pytestqt.qtbot import QtBot
 from gui.strokes import SIDE, square_in
 from gui.theme import DARK, LIGHT
 from gui.views.digit_canvas import DigitCanvas
+from tests.gui.parts import move_mouse
 
 Pixels = NDArray[np.uint8]
 LEFT, RIGHT = Qt.MouseButton.LeftButton, Qt.MouseButton.RightButton
@@ -52,7 +53,7 @@ def draw(canvas: DigitCanvas, *places: tuple[float, float], button: Qt.MouseButt
     first, *others = (place(canvas, *at) for at in places)
     QTest.mousePress(canvas, button, pos=first)
     for at in others:
-        QTest.mouseMove(canvas, at)
+        move_mouse(canvas, at, button)
     QTest.mouseRelease(canvas, button, pos=(others or [first])[-1])
 
 
@@ -133,7 +134,7 @@ def test_many_moves_in_one_turn_are_one_change(canvas: DigitCanvas, qtbot: QtBot
 def test_the_change_is_told_while_the_pen_is_down(canvas: DigitCanvas, qtbot: QtBot) -> None:
     QTest.mousePress(canvas, LEFT, pos=place(canvas, 60, 60))
     with qtbot.waitSignal(canvas.drawing_changed) as emitted:
-        QTest.mouseMove(canvas, place(canvas, 200, 60))
+        move_mouse(canvas, place(canvas, 200, 60), Qt.MouseButton.LeftButton)
     assert emitted.args[0].any()
     QTest.mouseRelease(canvas, LEFT, pos=place(canvas, 200, 60))
 

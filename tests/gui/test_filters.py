@@ -22,6 +22,7 @@ from gui.filter_grid import GAP, FilterGrid
 from gui.theme import DARK, LIGHT
 from gui.tiles import Mosaic, Place
 from gui.views.filters import FiltersView
+from tests.gui.parts import move_mouse
 
 CONV1 = FilterLayer(name="conv1", label="conv1 · 6 of 1×5×5", kind="conv", count=6)
 CONV2 = FilterLayer(name="conv2", label="conv2 · 4 of 3×2×2", kind="conv", count=4)
@@ -189,7 +190,7 @@ def _point_at(view: FiltersView, shape: tuple[int, int, int, int], filter_index:
     size = (round(grid.width() * density), round(grid.height() * density))
     mosaic = Mosaic(shape, width=size[0], height=size[1], line=line, gap=GAP * line)
     box = mosaic.value_box(Place(filter_index, 0, 0, 0))
-    QTest.mouseMove(
+    move_mouse(
         grid.viewport(), QPoint(int((box.left + box.width // 2) / density), int((box.top + box.height // 2) / density))
     )
 

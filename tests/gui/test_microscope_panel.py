@@ -7,8 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import torch
-from PySide6.QtCore import QPoint, Qt
-from PySide6.QtTest import QTest
+from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QComboBox, QLabel, QPushButton, QWidget
 from pytestqt.qtbot import QtBot
 
@@ -30,6 +29,7 @@ from gui.views.microscope_buttons import StageButtons
 from gui.views.microscope_tensors import TensorsView, index_of
 from tests.engine.runs import tiny_library, toy_config
 from tests.gui.fake_bench import FakeBench
+from tests.gui.parts import move_mouse
 
 
 def a_config(**settings: ParamValue) -> RunConfig:
@@ -266,8 +266,7 @@ class TestParameters:
         chooser(panel).setCurrentIndex(1)
         grid = panel.findChild(FilterGrid, "microscope_values_picture")
         assert grid is not None
-        QTest.mouseMove(grid.viewport(), QPoint(2, 2))
-        QTest.mouseMove(grid.viewport(), grid.viewport().rect().center())
+        move_mouse(grid.viewport(), grid.viewport().rect().center())
         tensors = panel.findChild(TensorsView)
         assert tensors is not None
         qtbot.waitUntil(lambda: tensors.values.figures.startswith("["))

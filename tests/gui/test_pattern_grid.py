@@ -38,6 +38,7 @@ from gui.numbers import THIN
 from gui.theme import DARK, LIGHT
 from gui.views.pattern_grid import PatternGrid
 from gui.views.pattern_tools import PatternTools
+from tests.gui.parts import move_mouse
 
 LEFT, RIGHT = Qt.MouseButton.LeftButton, Qt.MouseButton.RightButton
 PATTERNS: DatasetInfo = DATASETS["two_patterns"].info({})
@@ -163,7 +164,7 @@ def lit(grid: PatternGrid) -> dict[tuple[int, int], float]:
 def drag(grid: PatternGrid, *cells: tuple[int, int], button: Qt.MouseButton = LEFT) -> None:
     QTest.mousePress(grid, button, pos=at(*cells[0]))
     for cell in cells[1:]:
-        QTest.mouseMove(grid, at(*cell))
+        move_mouse(grid, at(*cell), button)
     QTest.mouseRelease(grid, button, pos=at(*cells[-1]))
 
 
@@ -202,7 +203,7 @@ def test_beside_the_cells_nothing_is_painted(grid: PatternGrid) -> None:
     QTest.mouseClick(grid, LEFT, pos=QPoint(200, 40))
     assert grid.drawing() is None
     QTest.mousePress(grid, LEFT, pos=QPoint(51, 151))
-    QTest.mouseMove(grid, QPoint(51, 599))  # out of the grid: along its edge
+    move_mouse(grid, QPoint(51, 599), LEFT)  # out of the grid: along its edge
     QTest.mouseRelease(grid, LEFT, pos=QPoint(51, 599))
     assert sorted(lit(grid)) == [(row, 0) for row in range(4)]
 

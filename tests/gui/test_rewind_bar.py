@@ -23,6 +23,7 @@ from gui.theme import DARK, LIGHT
 from gui.views.curves import CurvesView
 from gui.views.filters import Scale
 from gui.views.rewind_bar import TEACHING, Past, RewindBar
+from tests.gui.parts import move_mouse
 
 LAST, TOTAL = 43, 1290
 
@@ -115,10 +116,10 @@ class TestGoingBack:
         QTest.mousePress(slider, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier, shown.place(22 / LAST))
         assert shown.wanted == [20]
         for share in (24, 27, 33, 36):
-            QTest.mouseMove(slider, shown.place(share / LAST))
+            move_mouse(slider, shown.place(share / LAST), Qt.MouseButton.LeftButton)
         assert shown.wanted == [20, 30, 40]
         assert shown.where == "of 1\u2009290 · exact"
-        QTest.mouseMove(slider, shown.place(1.0))
+        move_mouse(slider, shown.place(1.0), Qt.MouseButton.LeftButton)
         QTest.mouseRelease(slider, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier, shown.place(1.0))
         assert shown.wanted == [20, 30, 40, None]
         assert not slider.isSliderDown()
