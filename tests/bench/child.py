@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import select
-import signal
 import subprocess
 import sys
 import threading
@@ -49,27 +47,10 @@ class Child:
 
     def ask(self, question: dict[str, object]) -> Answer:
         """Raises RuntimeError where the process has ended or does not answer in time."""
-        self.tell(question)
-        return self.answer()
-
-    def tell(self, question: dict[str, object]) -> None:
-        """Ask without waiting for the answer."""
         assert self._process.stdin is not None
         self._process.stdin.write(json.dumps(question) + "\n")
         self._process.stdin.flush()
-
-    @property
-    def answered(self) -> bool:
-        """Whether there is something to read, or the process has ended."""
-        assert self._process.stdout is not None
-        return bool(select.select([self._process.stdout], [], [], 0)[0])
-
-    def hold(self) -> None:
-        """Let the process stand still where it is. Not on Windows."""
-        self._process.send_signal(signal.SIGSTOP)
-
-    def go_on(self) -> None:
-        self._process.send_signal(signal.SIGCONT)
+        return self.answer()
 
     def answer(self) -> Answer:
         """What the process says next. Raises as `ask` does."""

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 
 from engine.config import make_config
 from engine.datasets.library import Library
-from engine.events import Failed, Started
+from engine.events import Failed, Started, StepFinished
 from engine.training import train
 from engine.tuning import Tuner
-from tests.bench.pace import stamped, written
+from tests.bench.pace import samples_per_second
 
 
 def main() -> None:
@@ -21,19 +22,23 @@ def main() -> None:
 
 
 def run(question: dict[str, object], library: Library, tuner: Tuner) -> dict[str, object]:
-    """One run with the set-up's picks and settings; its threads and memory format, and when its steps ended."""
+    """One run with the set-up's picks and settings; its pace, threads and memory format."""
     config = make_config({"network": "lenet5"}, question)
-    steps: list[float] = []
+    seconds = {}
     answer: dict[str, object] = {}
-    for event in stamped(train, steps)(config, library=library, tuner=tuner):
+    for event in train(config, library=library, tuner=tuner):
         match event:
             case Started():
                 answer = {"threads": event.threads, "memory_format": event.memory_format}
+            case StepFinished():
+                seconds[event.step] = event.seconds
             case Failed():
                 raise RuntimeError(event.message)
             case _:
                 pass
-    return {**answer, "steps": written(steps, "steps"), "batch_size": config.training.batch_size}
+    epoch = min(len(seconds), math.ceil(config.dataset_info().train_size / config.training.batch_size))
+    speed = samples_per_second(seconds.__getitem__, steps=epoch, batch_size=config.training.batch_size)
+    return {**answer, "samples_per_second": speed}
 
 
 def say(answer: dict[str, object]) -> None:

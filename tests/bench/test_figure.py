@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from itertools import count
 from typing import Literal
 
 import pytest
 
-from engine.events import Event, Preparing, StepFinished
 from tests.bench.figure import Baseline, Figure, Pairs, Target, percentile
-from tests.bench.pace import WAKING, counted, number_within, stamped, steps_per_second
+from tests.bench.pace import FIRST, samples_per_second
 from tests.bench.stalls import delays
 from tests.bench.turns import alternate
 
@@ -76,31 +74,10 @@ def test_a_long_stall_delays_every_event_that_comes_during_it() -> None:
     assert delays([0.0, 2.0, 4.0, 13.0, 15.0], every=2.0) == [0.0, 0.0, 7.0, 5.0, 3.0, 1.0, 0.0]
 
 
-def test_a_turn_s_speed_is_that_of_its_steps_without_what_lies_between() -> None:
-    waking = [10.0 + 0.05 * n for n in range(4)]  # slow ones, which do not count
-    steady = [10.2 + 0.01 * n for n in range(40)]
-    after = [11.5 + 0.01 * n for n in range(40)]  # an evaluation lies between
-    later = [20.0 + 0.02 * n for n in range(40)]  # in another turn
-    stamps = [*waking, *steady, *after, *later]
-    assert steps_per_second(stamps, (10.0, 12.0)) == pytest.approx(100.0)
-    assert steps_per_second(stamps, (19.0, 30.0)) == pytest.approx(50.0)
-    assert steps_per_second(stamps, (12.0, 19.0)) is None
+def test_the_first_steps_do_not_count_for_the_speed() -> None:
+    def seconds_at(step: int) -> float:
+        return 1000.0 + (step - FIRST) * 0.01
 
-
-def test_what_happens_between_the_turns_is_not_counted() -> None:
-    turn = (10.0, 11.0 + WAKING)
-    assert number_within([0.1, 5.0, 10.05, 10.5, 11.0, 12.0], turn) == 2
-    assert counted(turn) == pytest.approx(1.0)
-
-
-def test_a_stamped_training_is_the_training() -> None:
-    def train(count: int) -> Iterator[Event]:
-        yield Preparing("data")
-        for step in range(1, count + 1):
-            yield StepFinished(step, 1, 1.0, 0.1, 0.1)
-
-    stamps: list[float] = []
-    events = list(stamped(train, stamps)(3))
-    assert events == list(train(3))
-    assert len(stamps) == 3
-    assert stamps == sorted(stamps)
+    assert samples_per_second(seconds_at, steps=120, batch_size=128) == pytest.approx(12_800.0)
+    with pytest.raises(RuntimeError, match="too few"):
+        samples_per_second(seconds_at, steps=2 * FIRST, batch_size=128)

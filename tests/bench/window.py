@@ -8,23 +8,20 @@ from statistics import median
 
 from tests.bench.child import Answer, Child
 from tests.bench.figure import Baseline, Figure, Pairs, Plan, Target
-from tests.bench.pace import Turn, counted, number_within, read, steps_per_second
-from tests.bench.time_sharing import TURN, share
 from tests.bench.turns import described
 
 STEPS = 430  # an epoch
-EPOCHS = 4  # trained by turns
-ROUNDS = 6  # each with processes of their own: how memory happens to lie makes one some per cent faster than the next
+PROCESSES = 6  # on each side: how memory happens to lie makes one some per cent faster than the next
+RUNS = 4  # in each
 
 
 def measure(plan: Plan) -> list[Figure]:
-    pace = _Pace()
     settings: dict[str, object] = {}
     set_up = ""
-    stalls: list[Answer] = []
+    watched, alone, stalls = list[Answer](), list[Answer](), list[Answer]()
     pen: Answer = {}
-    rounds = plan.times(ROUNDS, 1)
-    for number in range(rounds):
+    processes = plan.times(PROCESSES, 1)
+    for number in range(processes):
         with (
             tempfile.TemporaryDirectory() as folder,
             Child("tests.bench.headless_child", home=Path(folder) / "headless") as headless,
@@ -34,64 +31,58 @@ def measure(plan: Plan) -> list[Figure]:
             window.answer()
             if not settings:
                 tuned = headless.ask({"training.steps": 60})
-                set_up = described(tuned["threads"], tuned["memory_format"])
                 settings = {"training.threads": tuned["threads"], "training.memory_format": tuned["memory_format"]}
+                set_up = described(tuned["threads"], tuned["memory_format"])
+            epoch = settings | {"training.epochs": 1, "training.steps": plan.times(STEPS, 120)}
             longer = settings | {"training.epochs": 2, "training.steps": plan.times(2 * STEPS, 120)}
-            long = settings | {"training.epochs": EPOCHS, "training.steps": plan.times(EPOCHS, 2) * STEPS}
-            headless.ask(longer)  # one that does not count on either side: memory is taken, caches fill
-            cost = window.ask({"probe": "speed", **longer})["cost"]
-            pace.take(share((window, {"probe": "speed", **long}), (headless, long)), cost)
-            if number == rounds - 1:
+            _take_turns(window, headless, epoch, watched, alone, runs=plan.times(RUNS, 1))
+            if number == processes - 1:
                 stalls = [window.ask({"probe": "stalls", **longer}) for _ in range(plan.times(2, 1))]
                 pen = window.ask({"probe": "pen", **longer})
-    return [*pace.figures(set_up), *_feel(stalls, pen)]
+    return [*_speed(watched, alone, set_up), *_feel(stalls, pen)]
 
 
-class _Pace:
-    """What the turns of all processes say together."""
+def _take_turns(
+    window: Child,
+    headless: Child,
+    question: dict[str, object],
+    watched: list[Answer],
+    alone: list[Answer],
+    *,
+    runs: int,
+) -> None:
+    """Add so many answers of each. One before them does not count: memory is taken, caches fill."""
+    headless.ask(question)
+    window.ask({"probe": "speed", **question})
+    for number in range(runs):
+        if number % 2:
+            alone.append(headless.ask(question))
+        watched.append(window.ask({"probe": "speed", **question}))
+        if not number % 2:
+            alone.append(headless.ask(question))
 
-    def __init__(self) -> None:
-        self._ours: list[float] = []
-        self._theirs: list[float] = []
-        self._costs: list[float] = []
-        self._paints, self._seconds = 0.0, 0.0
 
-    def take(self, shared: tuple[tuple[Answer, list[Turn]], tuple[Answer, list[Turn]]], cost: float) -> None:
-        """Of a window's process and one without."""
-        (ours, our_turns), (theirs, their_turns) = shared
-        batch = theirs["batch_size"]
-        steps, their_steps, paints = read(ours["steps"]), read(theirs["steps"]), read(ours["paints"])
-        for turn, other in zip(our_turns, their_turns, strict=True):
-            speed, their_speed = steps_per_second(steps, turn), steps_per_second(their_steps, other)
-            if speed is not None and their_speed is not None:
-                self._ours.append(speed * batch)
-                self._theirs.append(their_speed * batch)
-                self._paints += number_within(paints, turn)
-                self._seconds += counted(turn)
-        self._costs.append(cost)
-
-    def figures(self, set_up: str) -> list[Figure]:
-        pairs = Pairs(self._ours, self._theirs)
-        return [
-            Figure(
-                name="window: lenet5 in the open window",
-                value=pairs.our_median,
-                unit="samples/s",
-                baseline=Baseline("the same run without a window", pairs.their_median),
-                ratio=pairs.speed_ratio,
-                target=Target("ratio", "at least", 0.95),
-                note=f"1280 × 800, all panels; both {set_up}; median of {len(self._ours)} pairs of turns of {TURN} s "
-                f"in {len(self._costs)} pairs of processes",
-            ),
-            Figure(
-                name="window: redraws meanwhile",
-                value=self._paints / self._seconds,
-                unit="/s",
-                target=Target("value", "at least", 10.0),
-                note="paintings of the loss plot in the same turns; the window itself says that drawing takes "
-                f"{median(self._costs):.1%} of the time",
-            ),
-        ]
+def _speed(watched: list[Answer], alone: list[Answer], set_up: str) -> list[Figure]:
+    pairs = Pairs([run["samples_per_second"] for run in watched], [run["samples_per_second"] for run in alone])
+    return [
+        Figure(
+            name="window: lenet5 in the open window",
+            value=pairs.our_median,
+            unit="samples/s",
+            baseline=Baseline("the same run without a window", pairs.their_median),
+            ratio=pairs.speed_ratio,
+            target=Target("ratio", "at least", 0.95),
+            note=f"1280 × 800, all panels; both {set_up}; {len(watched)} pairs of runs in several processes",
+        ),
+        Figure(
+            name="window: redraws meanwhile",
+            value=median(run["redraws_per_second"] for run in watched),
+            unit="/s",
+            target=Target("value", "at least", 10.0),
+            note="paintings of the loss plot in the same runs; the window itself says that drawing took "
+            f"{median(run['cost'] for run in watched):.1%} of the time",
+        ),
+    ]
 
 
 def _feel(stalls: list[Answer], pen: Answer) -> list[Figure]:

@@ -14,7 +14,7 @@ from PySide6.QtWidgets import QAbstractButton, QAbstractScrollArea, QApplication
 from engine.config import make_config
 from gui.app import build_window
 from gui.main_window import MainWindow
-from tests.bench.pace import stamped, written
+from tests.bench.pace import samples_per_second
 from tests.bench.pen import Pen
 from tests.bench.stalls import Stalls
 
@@ -37,16 +37,16 @@ class _Questions(QObject):
 
 
 class _Paints(QObject):
-    """Notes when a widget is painted."""
+    """Counts how often a widget is painted."""
 
     def __init__(self, widget: QWidget) -> None:
         super().__init__(widget)
-        self.stamps: list[float] = []
+        self.count = 0
         widget.installEventFilter(self)
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         if event.type() == QEvent.Type.Paint:
-            self.stamps.append(time.monotonic())
+            self.count += 1
         return super().eventFilter(watched, event)
 
 
@@ -60,9 +60,8 @@ class Driver(QObject):
         self._paints = _Paints(_viewport(window, "loss_plot"))
         self._waiting = {"torch", "network", "preview"}
         self._probe = ""
-        self._steps: list[float] = []
-        self._began = False
-        self._cost = 0.0
+        self._began: tuple[float, int] | None = None
+        self._ended = (0.0, 0)
         self.stalls = Stalls(self)
         self.pen = Pen(window, _child(window, "digit_canvas"))
         bridge = window.bridge
@@ -73,10 +72,6 @@ class Driver(QObject):
         bridge.run_ended.connect(self._on_ended)
 
     def _arrived(self, what: str) -> None:
-        if what == "torch":
-            import engine.training  # loads torch, which the window has loaded by now in its own way
-
-            engine.training.train = stamped(engine.training.train, self._steps)
         if self._waiting:
             self._waiting.discard(what)
             if not self._waiting:
@@ -97,9 +92,7 @@ class Driver(QObject):
         hidden = [name for name in DEFAULT_PANELS if not window.docks[name].isVisible()]
         if hidden:
             raise RuntimeError(f"panels that should be visible are not: {hidden}")
-        self._began = False
-        self._steps.clear()
-        self._paints.stamps.clear()
+        self._began = None
         if self._probe == "stalls":
             self.stalls.start()
         button = window.findChild(QAbstractButton, "start")
@@ -111,10 +104,11 @@ class Driver(QObject):
         if state.failure is not None:
             raise RuntimeError(state.failure.message)
         if state.status == "running" and state.step:
-            if not self._began:
-                self._began = True
+            now = (time.perf_counter(), self._paints.count)
+            if self._began is None:
+                self._began = now
                 self._first_step()
-            self._cost = self._window.budget.cost
+            self._ended = now
 
     def _first_step(self) -> None:
         if self._probe == "stalls":
@@ -123,19 +117,30 @@ class Driver(QObject):
             self.pen.start()
 
     def _on_ended(self) -> None:
-        if not self._began:
+        if self._began is None:
             raise RuntimeError("the run ended before its first step")
         answer: dict[str, object] = {}
         match self._probe:
             case "speed":
-                answer["steps"] = written(self._steps, "steps")
-                answer["paints"] = written(self._paints.stamps, "paints")
-                answer["cost"] = self._cost
+                (start, before), (end, after) = self._began, self._ended
+                answer["samples_per_second"] = self._speed()
+                answer["redraws_per_second"] = (after - before) / (end - start)
+                answer["cost"] = self._window.budget.cost
             case "stalls":
                 answer.update(self.stalls.stop())
             case "pen":
                 answer.update(self.pen.stop())
         QTimer.singleShot(SETTLE, self, lambda: self._say(answer))
+
+    def _speed(self) -> float:
+        state = self._window.run_state
+
+        def seconds_at(step: int) -> float:
+            reading = state.loss.value_at(step)
+            assert reading is not None
+            return reading.seconds
+
+        return samples_per_second(seconds_at, steps=min(state.step, state.steps_per_epoch), batch_size=state.batch_size)
 
 
 def _child(window: MainWindow, name: str) -> QWidget:
