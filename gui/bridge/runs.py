@@ -17,11 +17,12 @@ from gui.bridge.kept import Kept
 from gui.bridge.news import News
 from gui.bridge.race_thread import RaceThread
 from gui.bridge.run_thread import Provenance, RunThread
+from gui.refresh import MOST
 
 if TYPE_CHECKING:
     from engine.race_run import RaceRun
 
-FRAME = 96  # ms between two looks into the channel: more often shows no more and costs training
+FRAME = round(1000 * MOST)  # ms between two looks into the channel
 
 
 class Runs(QObject):

@@ -46,18 +46,21 @@ class Plot(RangedPlot):
         follow_wanted(): a double click, or Home.
         cursor_wanted(x): the place pointed at on the x axis, or None.
         menu_wanted(place): a right click or the menu key; the place on the screen.
+        data_wanted(): it has another size and traces that have grown: `set_data` is to be called with all of them.
     """
 
     ranges_wanted = Signal(object, object)
     follow_wanted = Signal()
     cursor_wanted = Signal(object)
     menu_wanted = Signal(QPoint)
+    data_wanted = Signal()
 
     def __init__(self, theme: Theme, *, tick: Callable[[float, float], str] = tick_text) -> None:
         super().__init__(theme, tick=tick, x=FIRST_X, y=FIRST_Y)
         self._floor = 0.0
         self._label_marks = True
         self._traces: Sequence[Trace] = ()
+        self._grown = False  # further than the traces
         self._items: dict[str, TraceItem] = {}
         self._marks: Sequence[Mark] = ()
         self._note = ""
@@ -129,7 +132,7 @@ class Plot(RangedPlot):
         if (marks, hint, note) != (self._marks, self._hint, self._note):
             self._marks, self._hint, self._note = marks, hint, note
             self._redraw_all()
-        self._traces = traces
+        self._traces, self._grown = traces, False
         self._draw_traces()
 
     def set_cursor(self, cursor: Cursor | None) -> None:
@@ -182,6 +185,7 @@ class Plot(RangedPlot):
         Returns False where all must be set anew.
         """
         changed = math.inf
+        self._grown = True
         for trace in self._traces:
             if trace.style not in _GROWING:
                 continue
@@ -237,7 +241,10 @@ class Plot(RangedPlot):
         return QSize(480, 180)
 
     def _resized(self) -> None:
-        self._draw_traces()
+        if self._grown:
+            self.data_wanted.emit()
+        else:
+            self._draw_traces()
         super()._resized()
 
     def drawBackground(self, painter: QPainter, _rect: QRectF) -> None:

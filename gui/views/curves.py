@@ -78,6 +78,7 @@ class CurvesView(QWidget):
             panel.plot.follow_wanted.connect(self.follow)
             panel.plot.cursor_wanted.connect(self._point)
             panel.plot.menu_wanted.connect(self._show_menu)
+            panel.plot.data_wanted.connect(self._redraw)
         self._menu = self._make_menu()
         box = QVBoxLayout(self)
         box.setContentsMargins(0, 0, 0, 0)
@@ -205,10 +206,10 @@ class CurvesView(QWidget):
         stay long enough to be read.
         """
         self._state = state
-        if self.isVisible() and self._fingerprint() != self._drawn:
+        if self.isVisible() and (now := self._fingerprint()) != self._drawn:
             whole = not sparing or state.status != "running"
             read = whole or not self._read.isValid() or self._read.elapsed() >= READABLE
-            if not self._extend(only_first=not read):
+            if not self._extend(now, only_first=not read):
                 self._redraw(only_first=not read)
 
     def set_ancestors(self, ancestors: tuple[Ancestor, ...]) -> None:
@@ -235,9 +236,8 @@ class CurvesView(QWidget):
             s.total_steps,
         )
 
-    def _extend(self, *, only_first: bool) -> bool:
+    def _extend(self, now: tuple[object, ...], *, only_first: bool) -> bool:
         """As `_redraw`, adding the run's new steps alone. False where more has changed than that they are there."""
-        now = self._fingerprint()
         if not self._growing or now[1:] != self._drawn[1:] or self._following() != self._x_range:
             return False
         for panel, shown in self._growing[:1] if only_first else self._growing:

@@ -772,6 +772,17 @@ def test_steps_added_to_a_run_are_drawn_as_the_whole_run_would_be(
     assert grown > 100  # of 171
 
 
+def test_steps_added_to_a_run_stay_when_its_plot_gets_another_size(view: CurvesView, state: RunState) -> None:
+    show(view, state, started(), FIRST, *steps(1, 20))
+    show(view, state, *steps(21, 30))
+    view.resize(500, 300)
+    for name in ("loss", "accuracy"):
+        added = lines(view, name)
+        view._redraw()
+        assert added == lines(view, name)
+        assert added["batch"][0][-1] == 30
+
+
 def test_a_gap_or_a_value_out_of_view_is_drawn_at_once(
     view: CurvesView, state: RunState, monkeypatch: pytest.MonkeyPatch
 ) -> None:
