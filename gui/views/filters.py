@@ -12,7 +12,6 @@ import numpy as np
 from PySide6.QtCore import QPoint, QSignalBlocker, Qt, Signal
 from PySide6.QtGui import QContextMenuEvent, QGuiApplication, QKeySequence, QResizeEvent, QShowEvent
 from PySide6.QtWidgets import (
-    QComboBox,
     QFileDialog,
     QHBoxLayout,
     QLabel,
@@ -27,6 +26,7 @@ from engine.files import write_atomically
 from engine.snapshots import FilterImages, FilterLayer
 from gui.color_bar import ColorBar
 from gui.colormap import steady_limit
+from gui.eliding_box import ElidingBox
 from gui.filter_export import PICTURE_DENSITY, FilterPicture, values_csv
 from gui.filter_grid import FilterGrid, Values
 from gui.icons import icon
@@ -81,7 +81,7 @@ class FiltersView(QWidget):
         self._is_stale = False
         self._folder = Path.home()
 
-        self._combo = QComboBox()
+        self._combo = ElidingBox()
         self._combo.setObjectName("filter_layer")
         self._combo.setAccessibleName("Layer")
         self._combo.setToolTip("The layer whose filters are shown.")

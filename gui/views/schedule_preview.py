@@ -14,6 +14,7 @@ from gui.theme import FONT_SMALL, LIGHT, SPACING, Theme
 
 HEIGHT = 72  # px
 LINE = 14  # px, a line of small text
+_WORDS = int(Qt.AlignmentFlag.AlignCenter) | int(Qt.TextFlag.TextWordWrap)
 
 
 class SchedulePreview(QWidget):
@@ -95,7 +96,7 @@ class SchedulePreview(QWidget):
         top, bottom = Qt.AlignmentFlag.AlignTop, Qt.AlignmentFlag.AlignBottom
         painter.setPen(self._theme.color("secondary"))
         if not self._points:
-            painter.drawText(area, Qt.AlignmentFlag.AlignCenter, "The learning rate over the run appears here")
+            painter.drawText(area, _WORDS, "The learning rate over the run appears here")
             return
         low, high = self._limits()
         if high > low:
