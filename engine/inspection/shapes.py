@@ -61,11 +61,9 @@ class LayerTable:
 def layer_table(network: nn.Module, input_shape: Shape) -> LayerTable:
     """The layers of `network` for one float sample of `input_shape`, without the batch.
 
-    A twin of the network on the meta device is run, in evaluation mode: it has shapes and no numbers. So the network
+    A twin of the network whose weights take no memory is run, in evaluation mode, on a sample of zeros. So the network
     itself, its hooks and torch's random generators are not touched, and this may be called while another thread trains
-    it. The first call in a process takes about a second, in which torch imports more of itself; later ones take some
-    milliseconds. Raises RuntimeError, as torch words it, where the network does not take that shape, and
-    NotImplementedError where its `forward` looks at values.
+    it. Raises RuntimeError, as torch words it, where the network does not take that shape.
     """
     from engine.inspection.tracing import trace
 
@@ -81,8 +79,8 @@ def describe(entry: NetworkEntry, info: DatasetInfo, outputs: int, params: Param
         outputs: number of logits.
         params: the entry's own, all of them, checked.
 
-    Costs no memory for weights and leaves torch's random generators alone. Raises InputError where the network cannot
-    be fitted.
+    Costs the memory of one layer's weights at most and leaves torch's random generators alone. Raises InputError where
+    the network cannot be fitted.
     """
     import torch
 

@@ -18,11 +18,13 @@ from engine.networks.network import Shape
 
 def trace(network: nn.Module, input_shape: Shape) -> LayerTable:
     """See `engine.inspection.shapes.layer_table`."""
-    twin = meta_twin(network).eval()
+    twin = weightless_twin(network).eval()
     counter = FlopCounter()
     recorder = _Recorder(twin, counter)
-    with torch.no_grad(), counter:
-        twin(torch.empty((1, *input_shape), dtype=_input_dtype(twin), device="meta"))
+    with torch.enable_grad():  # without gradients attention takes a path of its own, which no formula counts
+        sample = torch.zeros((1, *input_shape), dtype=_input_dtype(twin), requires_grad=True).clone()
+        with counter:
+            twin(sample)
     return LayerTable(
         input_shape=tuple(input_shape),
         rows=tuple(recorder.rows),
@@ -31,8 +33,11 @@ def trace(network: nn.Module, input_shape: Shape) -> LayerTable:
     )
 
 
-def meta_twin(network: nn.Module) -> nn.Module:
-    """A copy of `network` whose tensors have shapes and no numbers. Nothing of the original is written to.
+def weightless_twin(network: nn.Module) -> nn.Module:
+    """A copy of `network` on the CPU whose tensors hold a single zero, repeated. Nothing of the original is written to.
+
+    The meta device would do without arithmetic, but its first use imports sympy and torch.compile, which takes as long
+    as importing torch.
 
     Hooks that only watch (forward and backward hooks) are left behind, since they belong to whoever watches the
     original; forward pre-hooks come along, since pruning and the like compute weights in them.
@@ -43,13 +48,13 @@ def meta_twin(network: nn.Module) -> nn.Module:
             memo[id(hooks)] = OrderedDict()
         for tensor in (*module._parameters.values(), *module._buffers.values(), *vars(module).values()):
             if isinstance(tensor, Tensor) and id(tensor) not in memo:
-                memo[id(tensor)] = _on_meta(tensor)
+                memo[id(tensor)] = _zeros(tensor)
     return copy.deepcopy(network, memo)
 
 
-def _on_meta(tensor: Tensor) -> Tensor:
-    empty = torch.empty_like(tensor, device="meta", requires_grad=False)
-    return nn.Parameter(empty, requires_grad=tensor.requires_grad) if isinstance(tensor, nn.Parameter) else empty
+def _zeros(tensor: Tensor) -> Tensor:
+    zeros = torch.zeros((), dtype=tensor.dtype).expand(tensor.shape)
+    return nn.Parameter(zeros, requires_grad=tensor.requires_grad) if isinstance(tensor, nn.Parameter) else zeros
 
 
 def _input_dtype(network: nn.Module) -> torch.dtype:
@@ -67,6 +72,11 @@ class FlopCounter(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]  # as above
         self.flops = 0
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """Whether torch.compile is to be loaded and told to leave this alone; nothing is compiled here."""
+        return False
 
     def __torch_dispatch__(
         self,

@@ -100,6 +100,14 @@ print(all(torch.equal(a, b) for one, other in zip(expected, found) for a, b in z
 """
 
 
+TABLES = """
+from engine.assembly import describe_network
+from engine.config import make_config
+for name in ("mnist_mlp", "mlp", "lenet5", "lenet3", "fast_cnn"):
+    assert describe_network(make_config({"network": name})).flops
+"""
+
+
 def run(code: str) -> str:
     return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
 
@@ -140,3 +148,7 @@ def test_gradients_flow_through_a_step_only_where_they_are_asked_to() -> None:
             optimizer.step()
             assert torch.equal(weight.detach(), torch.full((2,), 0.9))
         assert torch.is_grad_enabled()
+
+
+def test_nor_do_tables_of_layers() -> None:
+    assert compiler_after(TABLES) == []
