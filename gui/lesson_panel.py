@@ -179,7 +179,10 @@ class LessonPanel(QWidget):
     def _show_text(self) -> None:
         place = self._text.verticalScrollBar().value() if self._lesson else 0
         self._text.document().setDocumentMargin(0)
-        self._text.setHtml(rich_text(self._lesson.text if self._lesson else EMPTY, self._theme))
+        if self._lesson is None:
+            self._text.setHtml(f"<p>{EMPTY}</p>")  # start-up has no time to load the parser of Markdown
+        else:
+            self._text.setHtml(rich_text(self._lesson.text, self._theme))
         self._text.verticalScrollBar().setValue(place)
 
     def _button(self, text: str, name: str, tip: str) -> QPushButton:

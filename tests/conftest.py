@@ -62,7 +62,7 @@ def nothing_left_behind(request: pytest.FixtureRequest) -> Iterator[None]:
     drawn = "qapp" in request.fixturenames
     if drawn:
         request.getfixturevalue("qapp")
-        import pyqtgraph
+        from gui.lean import pyqtgraph
 
         pyqtgraph.setConfigOptions(imageAxisOrder="row-major", antialias=False)
     threads = set(_python_threads())

@@ -11,11 +11,11 @@ from itertools import count, islice
 from statistics import median
 
 import numpy as np
-import pyqtgraph
 from PySide6.QtWidgets import QApplication, QWidget
 
 from engine.channel import WAITING_STEPS, Channel
 from engine.events import Started, StepFinished
+from gui.lean import pyqtgraph
 from gui.run_state import RunState
 from gui.theme import DARK, base_font
 from gui.views.curves import CurvesView

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 
 import numpy as np
-import pyqtgraph
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -21,6 +20,7 @@ from gui.colormap import (
     steady_limit,
     viridis,
 )
+from gui.lean import pyqtgraph
 from gui.theme import DARK, LIGHT, Theme
 
 

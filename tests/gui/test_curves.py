@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyqtgraph
 import pytest
 from PySide6.QtCore import QPoint, QPointF, Qt
 from PySide6.QtGui import QColor, QContextMenuEvent, QImage, QWheelEvent
@@ -32,6 +31,7 @@ from engine.events import (
     Started,
     StepFinished,
 )
+from gui.lean import pyqtgraph
 from gui.plotting.axes import RunAxis, ValueAxis
 from gui.plotting.key import Key
 from gui.plotting.plot import Plot
