@@ -137,14 +137,14 @@ class HistoryPanel(QWidget):
         words.addWidget(self._clear, 0, Qt.AlignmentFlag.AlignHCenter)
         words.addStretch(1)
         self._stack = QStackedLayout()
-        self._stack.addWidget(self.table)
-        self._stack.addWidget(empty)
         rows = QVBoxLayout(self)
         rows.setContentsMargins(0, 0, 0, 0)
         rows.setSpacing(0)
         rows.addLayout(bar)
         rows.addWidget(self.undo)
         rows.addLayout(self._stack, 1)
+        self._stack.addWidget(self.table)  # last: a widget that is stacked without a parent is shown as a window
+        self._stack.addWidget(empty)
 
     def set_theme(self, theme: Theme) -> None:
         self.model.set_theme(theme)

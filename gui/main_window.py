@@ -10,6 +10,7 @@ from gui import settings as stored
 from gui.bridge import Bridge
 from gui.canvas_panel import CanvasPanel
 from gui.dock_layout import DockLayout
+from gui.first_use import use_first
 from gui.history import History
 from gui.kept_settings import KeptSettings
 from gui.key_sheet import KeySheet
@@ -64,7 +65,9 @@ class MainWindow(QMainWindow):
         )
         self.theme = theme
         self.run_state = RunState()
-        self.bridge = Bridge(self)
+        self.bridge = Bridge(self)  # first, for its threads' sake: see use_first
+        use_first()
+        self.bridge.load_ahead()
         self.budget = RefreshBudget(settings.watching_budget)
         self._closing = False
         self._shown = False

@@ -53,9 +53,58 @@ print(json.dumps(seen))
 """
 
 
-def test_the_window_is_painted_before_torch_is_loaded_on_another_thread() -> None:
-    run = subprocess.run([sys.executable, "-c", SCRIPT], cwd=ROOT, capture_output=True, text=True, timeout=120)
+# Prints what start-up loaded that it has no time for, and which widgets were shown on the way.
+CONSTRUCTION = """
+import json, sys
+from PySide6.QtCore import QEvent, QObject, QTimer
+from PySide6.QtWidgets import QApplication, QWidget
+
+class Windows(QObject):
+    seen = []
+    def eventFilter(self, watched, event):
+        if event.type() == QEvent.Type.WinIdChange and isinstance(watched, QWidget):
+            self.seen.append(watched.objectName())
+        return False
+
+app = QApplication([])
+windows = Windows()
+app.installEventFilter(windows)
+from gui.app import build_window
+window = build_window()
+unwanted = ("torch", "markdown_it", "pyqtgraph.imageview", "pyqtgraph.parametertree", "rich")
+print(json.dumps({"windows": Windows.seen, "loaded": [name for name in unwanted if name in sys.modules]}))
+window.show()
+QTimer.singleShot(0, window.close)
+app.exec()
+"""
+
+IMPORTS = """
+import json, linecache
+from gui.lean import pyqtgraph
+import colorsys
+from pyqtgraph.imageview import ImageView
+from pyqtgraph.widgets.SpinBox import SpinBox
+read = [name for name in linecache.cache if "colorsys" in name]
+print(json.dumps({"read": read, "whole": hasattr(ImageView, "setImage") and hasattr(SpinBox, "setValue")}))
+"""
+
+
+def _run(script: str) -> dict[str, object]:
+    run = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, timeout=120)
     assert run.returncode == 0, run.stderr
-    seen = json.loads(run.stdout.splitlines()[-1])
+    seen: dict[str, object] = json.loads(run.stdout.splitlines()[-1])
+    return seen
+
+
+def test_the_construction_loads_nothing_that_can_wait_and_shows_no_window_of_its_own() -> None:
+    assert _run(CONSTRUCTION) == {"windows": [], "loaded": []}
+
+
+def test_imports_read_no_sources_and_what_was_left_out_of_pyqtgraph_can_still_be_had() -> None:
+    assert _run(IMPORTS) == {"read": [], "whole": True}
+
+
+def test_the_window_is_painted_before_torch_is_loaded_on_another_thread() -> None:
+    seen = _run(SCRIPT)
     assert seen["torch_at_first_paint"] is False
     assert seen["torch_in_gui_thread"] is False

@@ -170,6 +170,10 @@ class Bridge(News):
         """Whether torch is imported."""
         return self._kept.ready.is_set()
 
+    def load_ahead(self) -> None:
+        """Load torch's libraries on another thread, without torch and without Python's lock."""
+        self._desk.ask(self._desk.slow, "libraries", lambda _: self._desk.load_libraries(), lambda _: None)
+
     def warm_up(self) -> None:
         """Import torch on another thread, once. Everything else waits for it."""
         if not self._warming:

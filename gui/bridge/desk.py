@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
+import sys
 import threading
 from collections.abc import Callable
 from typing import Any, TypeVar
 
 from PySide6.QtCore import QCoreApplication, QObject, Signal
 
-from engine.preload import import_torch, share_cores, use_one_thread
+from engine.preload import import_torch, load_libraries, share_cores, use_one_thread
 from gui.bridge.answerer import Answerer, Asked, Cancelled, Question, Report
 from gui.bridge.news import News
 
@@ -102,6 +103,12 @@ class Desk(QObject):
         """Log an error that nobody caused but the program."""
         logging.getLogger(__name__).error("%s failed", kind, exc_info=error)
         self._news.problem.emit(f"Something went wrong ({kind}): {error}")
+
+    def load_libraries(self) -> None:
+        """On the slow thread: what of torch can be loaded without Python, unless it is there."""
+        if "torch" not in sys.modules:
+            share_cores()
+            load_libraries()
 
     def import_torch(self, ready: threading.Event) -> None:
         """On the slow thread: import torch, let the threads that use it keep out of a run's way, and be `ready`."""
