@@ -36,6 +36,8 @@ class RangedPlot(pyqtgraph.PlotWidget):  # type: ignore[misc]  # pyqtgraph has n
         self._area: QRectF | None = None
         self._box.geometryChanged.connect(self._on_geometry)
         self.plotItem.hideButtons()
+        for side in ("top", "right"):  # hidden, and else told of every range
+            self.plotItem.getAxis(side).unlinkFromView()
 
     @property
     def x_range(self) -> Range:

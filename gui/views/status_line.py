@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QElapsedTimer, Qt
+from PySide6.QtCore import QElapsedTimer, QEvent, QSize, Qt
 from PySide6.QtGui import QPainter, QPaintEvent, QPalette, QResizeEvent
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QSizePolicy, QWidget
 
@@ -13,7 +13,7 @@ from gui.run_state import RunState
 from gui.theme import PANEL_MARGIN, SPACING
 
 _WIDEST = {
-    "device": "CPU · 16 threads · channels last",
+    "device": "",
     "step": "step 88\u2009888/88\u2009888",
     "epoch": "epoch 888/888",
     "speed": "8\u2009888\u2009888 img/s",
@@ -93,6 +93,38 @@ class _Sentence(QLabel):
         return self.fontMetrics().elidedText(self.text(), Qt.TextElideMode.ElideRight, self.contentsRect().width())
 
 
+class _Figure(QLabel):
+    """A text of a fixed size, at least as wide as `widest`.
+
+    A text that may take any size has the whole window laid out anew for every change, and docks put in their places.
+    """
+
+    def __init__(self, name: str, widest: str) -> None:
+        super().__init__()
+        self.setObjectName(f"status_{name}")
+        self.setProperty("role", "secondary")
+        self.setTextFormat(Qt.TextFormat.PlainText)
+        self.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+        self._widest = widest
+        self._fit()
+
+    def say(self, text: str) -> None:
+        if text != self.text():
+            self._fit(text)
+            self.setText(text)
+
+    def changeEvent(self, event: QEvent) -> None:
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.FontChange:
+            self._fit(self.text())
+
+    def _fit(self, text: str = "") -> None:
+        metrics = self.fontMetrics()
+        size = QSize(max(metrics.horizontalAdvance(each) for each in (text, self._widest)), metrics.height())
+        if (self.minimumSize(), self.maximumSize()) != (size, size):
+            self.setFixedSize(size)
+
+
 class StatusLine(QWidget):
     """Every figure keeps its place, as wide as its widest text, unless a long sentence needs the room."""
 
@@ -108,15 +140,9 @@ class StatusLine(QWidget):
         row.setSpacing(4 * SPACING)
         row.addWidget(self._message, 1)
         row.addWidget(self._progress)
-        self._labels: dict[str, QLabel] = {}
-        for name, widest in _WIDEST.items():
-            label = QLabel()
-            label.setObjectName(f"status_{name}")
-            label.setProperty("role", "secondary")
-            label.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
-            label.setMinimumWidth(label.fontMetrics().horizontalAdvance(widest) if name != "device" else 0)
+        self._labels = {name: _Figure(name, widest) for name, widest in _WIDEST.items()}
+        for label in self._labels.values():
             row.addWidget(label)
-            self._labels[name] = label
         self._labels["speed"].setToolTip("Training samples a second over the last two seconds.")
         self._labels["cost"].setToolTip(
             "What watching costs: the share of the time that this window spends drawing. It is held within a budget by "
@@ -135,19 +161,18 @@ class StatusLine(QWidget):
         started = state.total_steps > 0
         plural = "s" if state.threads != 1 else ""
         unit = "samples/s" if state.dataset in _POINTS else "img/s"
-        self._set(self._labels["device"], f"{state.device} · {state.threads} thread{plural}" if started else "")
-        self._set(
-            self._labels["step"],
-            f"step {numbers.count(state.step)}/{numbers.count(state.total_steps)}" if started else "",
+        self._labels["device"].say(f"{state.device} · {state.threads} thread{plural}" if started else "")
+        self._labels["step"].say(
+            f"step {numbers.count(state.step)}/{numbers.count(state.total_steps)}" if started else ""
         )
         epochs = -(-state.total_steps // state.steps_per_epoch) if state.steps_per_epoch else 0
-        self._set(self._labels["epoch"], f"epoch {state.epoch}/{epochs}" if started else "")
+        self._labels["epoch"].say(f"epoch {state.epoch}/{epochs}" if started else "")
         speed = state.samples_per_second
-        self._set(self._labels["speed"], f"{numbers.count(_steady(speed))} {unit}" if started and speed else "")
+        self._labels["speed"].say(f"{numbers.count(_steady(speed))} {unit}" if started and speed else "")
         left = state.seconds_left
         running = state.status in ("running", "paused")
-        self._set(self._labels["left"], f"{numbers.duration(left)} left" if running and left is not None else "")
-        self._set(self._labels["cost"], "" if cost is None else f"watching {numbers.percent(cost)}")
+        self._labels["left"].say(f"{numbers.duration(left)} left" if running and left is not None else "")
+        self._labels["cost"].say("" if cost is None else f"watching {numbers.percent(cost)}")
         self._progress.set_share(_share(state))
         self._make_room()
         self._last.start()
@@ -180,11 +205,6 @@ class StatusLine(QWidget):
             weights = f", weights of epoch {restored} restored" if restored is not None else ""
             return _REASONS[state.finished.reason] + weights
         return _WORDS[state.status]
-
-    @staticmethod
-    def _set(label: QLabel, text: str) -> None:
-        if label.text() != text:
-            label.setText(text)
 
 
 def _width(widget: QWidget) -> int:
