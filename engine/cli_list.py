@@ -12,8 +12,8 @@ from rich.table import Table
 
 from engine.catalog import Entry, Param
 from engine.cli_setup import PLURALS
-from engine.config import CATALOGS
 from engine.lessons import lessons
+from engine.parts import CATALOGS
 
 if TYPE_CHECKING:
     Commands = argparse._SubParsersAction[Any]

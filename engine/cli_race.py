@@ -23,10 +23,11 @@ from rich.progress import (
 )
 from rich.table import Table
 
-from engine.config import CATALOGS, RunConfig
+from engine.config import RunConfig
 from engine.control import RunControl
 from engine.errors import InputError
 from engine.events import Failed, Finished, Preparing, StepFinished, as_json
+from engine.parts import CATALOGS
 from engine.preload import share_cores
 from engine.race import MOST_RUNS, Entrant, Race, entries, make_axes, race_tag
 from engine.race_results import RaceResult

@@ -6,8 +6,9 @@ import argparse
 from collections.abc import Mapping
 from pathlib import Path
 
-from engine.config import CATALOGS, RunConfig, load_config, make_config, settings_of
+from engine.config import RunConfig, load_config, make_config, settings_of
 from engine.errors import InputError
+from engine.parts import CATALOGS
 
 PLURALS = {part: "losses" if part == "loss" else f"{part}s" for part in CATALOGS}
 _SHORTCUTS = {

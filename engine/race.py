@@ -7,10 +7,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import product
+from typing import TYPE_CHECKING
 
 from engine.catalog import Param, ParamValue
-from engine.config import CATALOGS, PARTS, RunConfig, make_config, params_of, settings_of
 from engine.errors import InputError
+from engine.parts import CATALOGS, PARTS, params_of
+
+if TYPE_CHECKING:
+    from engine.config import RunConfig
 
 MOST_RUNS = 64  # in one race
 SEED = "training.seed"
@@ -84,6 +88,8 @@ def entries(race: Race) -> list[Entrant]:
 
 
 def _entrant(race: Race, values: Mapping[str, ParamValue]) -> Entrant:
+    from engine.config import make_config, settings_of  # here: pydantic's import takes time that start-up does not have
+
     label = ", ".join(_said(name, value) for name, value in values.items())
     saved_picks, settings = settings_of(race.base)
     picks = {**saved_picks, **{part: str(name) for part, name in values.items() if part in CATALOGS}}

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.config import RunConfig
 from engine.errors import InputError
 from engine.inspection.activations import Activations, LayerActivations, activations
 from engine.predict import to_sample
@@ -16,6 +15,7 @@ from gui import numbers
 from gui.workbench import Workbench
 
 if TYPE_CHECKING:
+    from engine.config import RunConfig
     from engine.datasets.data import DatasetInfo, Samples
     from engine.live import LiveNetwork
 

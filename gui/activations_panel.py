@@ -17,7 +17,6 @@ from PySide6.QtWidgets import (
 )
 
 from engine.catalog import Param
-from engine.config import RunConfig
 from engine.errors import InputError
 from engine.inspection.activations import LayerActivations
 from gui.activations_answer import PROBABILITIES, Answer, Asked, at_step, layers_of, look, verdict
@@ -33,6 +32,7 @@ from gui.views.activation_strip import ActivationStrip
 from gui.workbench import Workbench
 
 if TYPE_CHECKING:
+    from engine.config import RunConfig
     from engine.datasets.data import DatasetInfo
 
 EVERY = 0.5  # s between two passes through a network that is being trained

@@ -5,15 +5,18 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from engine.errors import InputError
 from engine.runs.run_record import Branch, RunRecord
-from engine.runs.store import RunStore
 from gui.numbers import count
 from gui.run_state import RunState
 from gui.series import Floats, Reading, Series, XAxis
+
+if TYPE_CHECKING:
+    from engine.runs.store import RunStore
 
 GENERATIONS = 4  # that are shown at most
 READ_STEPS = 50_000  # steps of a run that are read: beyond, they are thinned

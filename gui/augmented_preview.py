@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject
 
-from engine.config import NO_AUGMENTATION, RunConfig
+from engine.parts import NO_AUGMENTATION
 from gui.views.dataset_preview import DatasetPreviewView
 from gui.workbench import Workbench
 
 if TYPE_CHECKING:
+    from engine.config import RunConfig
     from engine.inspection.augmented import AugmentedSamples
 
 

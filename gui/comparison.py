@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.config import RunConfig
 from engine.errors import InputError
 from engine.events import EpochFinished, Evaluated
 from engine.runs.comparison import Difference, differences, seed_groups
 from engine.runs.run_record import RunRecord, RunSummary
 from engine.runs.step_table import StepTable
-from engine.runs.store import RunStore
 from gui.series import SMOOTHING, Floats, Series, XAxis
+
+if TYPE_CHECKING:
+    from engine.config import RunConfig
+    from engine.runs.store import RunStore
 
 Measure = Literal["loss", "accuracy"]
 Source = Literal["train", "validation", "test"]

@@ -11,12 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtCore import QElapsedTimer
 
-from engine.config import RunConfig
 from engine.datasets.data import DatasetInfo
 from engine.inspection.confusion import Confusion, Tally, balanced_order
 from gui.workbench import Workbench
 
 if TYPE_CHECKING:
+    from engine.config import RunConfig
     from engine.datasets.data import Samples
     from engine.live import LiveNetwork
 

@@ -7,12 +7,12 @@ import io
 import math
 from typing import TYPE_CHECKING
 
-from engine.config import RunConfig
 from engine.inspection.confusion import Confusion
 from gui import numbers
 from gui.confusion_layout import Cell
 
 if TYPE_CHECKING:
+    from engine.config import RunConfig
     from engine.live import LiveNetwork
 
 NO_CONFIG = "There is a mistake in the set-up. Correct it to see what its network takes for what."

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.config import RunConfig
 from engine.errors import InputError
 from engine.predict import to_sample
 from gui.shape_steps import by
@@ -16,6 +15,7 @@ from gui.views.input_choice import Pick
 from gui.workbench import Workbench
 
 if TYPE_CHECKING:
+    from engine.config import RunConfig
     from engine.datasets.data import DatasetInfo, Samples
     from engine.inspection.distance import Distances
     from engine.live import LiveNetwork

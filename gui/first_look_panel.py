@@ -13,7 +13,6 @@ from PySide6.QtGui import QHideEvent, QShowEvent
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
 from engine.catalog import Param
-from engine.config import RunConfig
 from engine.errors import InputError
 from engine.predict import to_sample
 from gui import numbers
@@ -29,6 +28,7 @@ from gui.views.input_choice import checked
 from gui.workbench import Workbench
 
 if TYPE_CHECKING:
+    from engine.config import RunConfig
     from engine.inspection.first_look import FirstLook
 
 EVERY = 1000  # ms between two looks at a network that is being trained

@@ -14,12 +14,10 @@ from typing import TYPE_CHECKING, TypeVar
 from PySide6.QtCore import QElapsedTimer, QObject, Signal
 
 from engine.checkpoint_folder import holds_checkpoint
-from engine.config import RunConfig
 from engine.errors import InputError
 from engine.events import EpochFinished, Evaluated, Event, Failed, Finished, Intervened, StepFinished
 from engine.runs.query import RunQuery
 from engine.runs.run_record import MOST_EVENTS, Branch, RunRecord, RunSummary
-from engine.runs.store import RunStore
 from engine.runs.store_error import StoreError
 from gui.bridge import Bridge, Provenance
 from gui.history_panel import HistoryPanel
@@ -33,7 +31,9 @@ from gui.views.setup_panel import SetupPanel
 
 if TYPE_CHECKING:
     from engine.checkpoint import Checkpoint
+    from engine.config import RunConfig
     from engine.live import LiveNetwork
+    from engine.runs.store import RunStore
 
 T = TypeVar("T")
 

@@ -20,7 +20,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from engine.config import CATALOGS
+from engine.parts import CATALOGS
 from engine.runs.run_record import RunSummary
 from gui.disclosure import TextButton
 from gui.numbers import count

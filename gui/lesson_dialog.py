@@ -17,7 +17,6 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from engine.lessons.lesson import SUFFIX
 from gui.theme import PANEL_MARGIN, SPACING
 
 _KINDS = "Lessons (*.lesson.md *.md)"
@@ -77,6 +76,8 @@ class LessonDialog(QDialog):
         button.setToolTip("" if named else "A lesson needs a title.")
 
     def _ask(self) -> None:
+        from engine.lessons.lesson import SUFFIX  # here: pydantic's import takes time that start-up does not have
+
         words = "-".join("".join(c if c.isascii() and c.isalnum() else " " for c in self._title.text().lower()).split())
         dialog = QFileDialog(self, "Save the lesson", str(Path.home() / f"{words or 'lesson'}{SUFFIX}"), _KINDS)
         dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)

@@ -4,23 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, QTimer, Signal
 from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QDockWidget, QMenu
 
-from engine.config import PARTS, RunConfig
 from engine.errors import InputError
 from engine.events import EpochFinished, Evaluated, Event, Finished, Started
 from engine.lessons import find_lesson, lessons
 from engine.lessons.comparison import Comparison, correct
 from engine.lessons.keeping import kept_folder
-from engine.lessons.lesson import Lesson
+from engine.parts import PARTS
 from gui.lesson_panel import LessonPanel
 from gui.run_toolbar import RunToolbar
 from gui.tools import ToolDocks
 from gui.views.curves import CurvesView
 from gui.views.setup_panel import SetupPanel
+
+if TYPE_CHECKING:
+    from engine.config import RunConfig
+    from engine.lessons.lesson import Lesson
 
 PANELS = ("canvas", "filters", "curves")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import (
@@ -20,10 +21,12 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from engine.lessons.comparison import Row
-from engine.lessons.lesson import Lesson
 from gui.lesson_text import rich_text
 from gui.theme import PANEL_MARGIN, SPACING, Theme
+
+if TYPE_CHECKING:
+    from engine.lessons.comparison import Row
+    from engine.lessons.lesson import Lesson
 
 EMPTY = (
     "Choose a lesson from the Lessons menu above: each is a set-up with a text that says what to do and what to see."

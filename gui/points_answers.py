@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.config import RunConfig
 from engine.datasets.data import DatasetInfo
 from engine.inspection.surface import Answer, Floats, LinearModel, ask, linear_model
 from engine.losses import LOSSES
 from gui.workbench import Workbench
 
 if TYPE_CHECKING:
+    from engine.config import RunConfig
     from engine.live import LiveNetwork
 
 

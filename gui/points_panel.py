@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QCheckBox, QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
-from engine.config import RunConfig
 from engine.datasets.data import DatasetInfo
 from engine.errors import InputError
 from engine.inspection.surface import (
@@ -35,6 +35,9 @@ from gui.views.points_key import PointsKey
 from gui.views.points_plot import PointsPlot
 from gui.views.step_slider import StepSlider
 from gui.workbench import Workbench
+
+if TYPE_CHECKING:
+    from engine.config import RunConfig
 
 CURVE_POINTS = 241
 FIELD_SIZE = 96  # cells of the field, across and up

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import (
@@ -24,9 +25,9 @@ from PySide6.QtWidgets import (
 )
 
 from engine.catalog import Param, ParamValue
-from engine.config import CATALOGS, PARTS, RunConfig, params_of
 from engine.errors import InputError
 from engine.optimizers import OPTIMIZERS
+from engine.parts import CATALOGS, PARTS, params_of
 from engine.race import MOST_RUNS, Axis, Entrant, Race, entries, seeds_axis, values_axis, written
 from engine.race_runner import cores as usable_cores
 from gui import numbers
@@ -35,6 +36,9 @@ from gui.run_state import RunState
 from gui.segments import Segments
 from gui.spins import WholeSpin
 from gui.theme import PANEL_MARGIN, SPACING
+
+if TYPE_CHECKING:
+    from engine.config import RunConfig
 
 ABOUT = (
     "Trains several runs from the set-up of this moment. They differ in what you choose here and in nothing else: with "

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
 from engine.catalog import Param
-from engine.config import RunConfig
 from gui.run_state import RunState
 from gui.segments import Segments
 from gui.spins import WholeSpin
 from gui.theme import SPACING
+
+if TYPE_CHECKING:
+    from engine.config import RunConfig
 
 PACES = {
     "in_turn": (

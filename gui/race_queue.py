@@ -13,7 +13,6 @@ from PySide6.QtWidgets import QWidget
 
 from engine.errors import InputError
 from engine.race import Entrant, race_tag
-from engine.runs.store import RunStore
 from gui.bridge import Bridge
 from gui.race_strip import RaceStrip
 from gui.run_state import RunState
@@ -23,6 +22,7 @@ from gui.views.setup_panel import SetupPanel
 
 if TYPE_CHECKING:
     from engine.race_run import RaceRun
+    from engine.runs.store import RunStore
 
 LOOK_EVERY = 250  # ms between two looks at a race whose runs go on at once
 

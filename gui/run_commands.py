@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject
 
-from engine.config import RunConfig
 from engine.errors import InputError
 from gui.bridge import Bridge, Provenance
 from gui.history import History
@@ -15,6 +15,9 @@ from gui.lesson_guide import LessonGuide
 from gui.run_screen import RunScreen
 from gui.run_state import RunState
 from gui.views.setup_panel import SetupPanel
+
+if TYPE_CHECKING:
+    from engine.config import RunConfig
 
 
 class RunCommands(QObject):

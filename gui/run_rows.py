@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
-from engine.config import CATALOGS
+from engine.parts import CATALOGS
 from engine.runs.run_record import RunSummary
 from gui import numbers
 

@@ -8,7 +8,6 @@ from pathlib import Path
 from PySide6.QtCore import QObject
 from PySide6.QtWidgets import QWidget
 
-from engine.config import load_config
 from engine.errors import InputError
 from gui.bridge import Bridge
 from gui.lesson_dialog import LessonDialog, ask_for_lesson
@@ -60,6 +59,8 @@ class Saving(QObject):
             self._say("A run is under way: stop it before opening another set-up.")
             return
         try:
+            from engine.config import load_config  # here: pydantic's import takes time that start-up does not have
+
             self._setup.set_config(load_config(path))
         except InputError as error:  # the field is not in sight: it stands in the file
             self._say(error.sentence if error.field == "config" else f"{path.name} does not fit: {error}.")

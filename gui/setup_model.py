@@ -3,25 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
 
 from engine.augmentation import AUGMENTATIONS
 from engine.catalog import Entry, Param, ParamValue
-from engine.config import (
-    CATALOGS,
-    DEFAULT_DATASET,
-    DEFAULT_NETWORK,
-    NO_AUGMENTATION,
-    PARTS,
-    RunConfig,
-    make_config,
-    params_of,
-)
 from engine.datasets import DATASETS
 from engine.datasets.data import DatasetInfo
 from engine.errors import InputError
 from engine.losses import LOSSES
 from engine.networks import NETWORKS
 from engine.networks.network import Recipe
+from engine.parts import CATALOGS, DEFAULT_DATASET, DEFAULT_NETWORK, NO_AUGMENTATION, PARTS, params_of
+
+if TYPE_CHECKING:
+    from engine.config import RunConfig
 
 RECIPE_PARTS = ("optimizer", "loss", "schedule")
 RECIPE_TRAINING = ("batch_size", "epochs")
@@ -128,6 +123,8 @@ class SetupModel:
 
     def config(self) -> RunConfig:
         """The choices as a checked RunConfig. Raises InputError."""
+        from engine.config import make_config  # here: pydantic's import takes time that start-up does not have
+
         settings: dict[str, object] = {
             f"{part}.{name}": value for part in PARTS for name, value in self._of(part).items()
         }

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from contextlib import suppress
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject
 
-from engine.config import RunConfig
 from engine.errors import InputError
 from engine.inspection.shapes import LayerTable
 from gui.augmented_preview import AugmentedPreview
@@ -18,6 +19,9 @@ from gui.views.layer_table import LayerTableView
 from gui.views.schedule_preview import SchedulePreview
 from gui.views.setup_panel import SetupPanel
 from gui.workbench import Workbench
+
+if TYPE_CHECKING:
+    from engine.config import RunConfig
 
 
 class SetupPreviews(QObject):
@@ -58,9 +62,8 @@ class SetupPreviews(QObject):
 
     def begin(self) -> None:
         """What the canvas is for is known before torch is there."""
-        config = self._config()
-        if config is not None:
-            self._canvas.set_dataset(config.dataset_info())
+        with suppress(InputError):  # shown where it is, once the set-up is looked at as a whole
+            self._canvas.set_dataset(self._setup.dataset_info())
 
     def on_changed(self) -> None:
         """The person changed something."""

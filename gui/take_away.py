@@ -14,11 +14,11 @@ from PySide6.QtWidgets import QFileDialog, QMenu, QWidget
 
 from engine.files import write_atomically
 from engine.runs.run_record import RunSummary
-from engine.runs.store import RunStore
 from gui.bridge import Bridge
 from gui.verify_dialog import TakingDialog
 
 if TYPE_CHECKING:
+    from engine.runs.store import RunStore
     from engine.script.verify import Verdict
 
 Report = Callable[[str, float | None], None]

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from engine.config import RunConfig
+from typing import TYPE_CHECKING
+
 from gui.numbers import count
 from gui.run_state import RunState
+
+if TYPE_CHECKING:
+    from engine.config import RunConfig
 
 
 def network_key(config: RunConfig) -> tuple[object, ...]:

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
-from engine.config import RunConfig
 from engine.errors import InputError
 from gui.bridge import Bridge
 from gui.canvas_panel import CanvasPanel
@@ -15,6 +14,7 @@ from gui.run_state import RunState
 from gui.views.setup_panel import SetupPanel
 
 if TYPE_CHECKING:
+    from engine.config import RunConfig
     from engine.datasets.data import Dataset
     from engine.inspection.microscope import Specimen
     from engine.live import LiveNetwork

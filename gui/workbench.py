@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import numpy as np
 
-from engine.config import RunConfig
 from gui.run_state import RunState
 from gui.theme import Theme
 
 if TYPE_CHECKING:
+    from engine.config import RunConfig
     from engine.datasets.data import Dataset
     from engine.inspection.microscope import Specimen
     from engine.live import LiveNetwork

@@ -71,7 +71,7 @@ windows = Windows()
 app.installEventFilter(windows)
 from gui.app import build_window
 window = build_window()
-unwanted = ("torch", "markdown_it", "pyqtgraph.imageview", "pyqtgraph.parametertree", "rich")
+unwanted = ("torch", "pydantic", "markdown_it", "pyqtgraph.imageview", "pyqtgraph.parametertree", "rich")
 print(json.dumps({"windows": Windows.seen, "loaded": [name for name in unwanted if name in sys.modules]}))
 window.show()
 QTimer.singleShot(0, window.close)

@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.augmentation import augmentation_of
-from engine.config import RunConfig
 from engine.datasets.data import Dataset, DatasetInfo
 from engine.datasets.levels import grey_levels
 from engine.datasets.prepare import to_inputs
@@ -18,6 +17,8 @@ from engine.networks import NETWORKS
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+    from engine.config import RunConfig
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

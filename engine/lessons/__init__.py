@@ -6,14 +6,22 @@ import difflib
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from engine.errors import InputError
-from engine.lessons.lesson import SUFFIX, Lesson, load_lesson, parse_lesson
+
+if TYPE_CHECKING:
+    from engine.lessons.lesson import Lesson
 
 
 @cache
 def lessons() -> tuple[Lesson, ...]:
     """All lessons that come with the program, in the order of the menu."""
+    from engine.lessons.lesson import (  # here: pydantic's import takes time that start-up does not have
+        SUFFIX,
+        parse_lesson,
+    )
+
     folder = files("assets").joinpath("lessons")
     found = [
         parse_lesson(entry.read_text(encoding="utf-8"), name=entry.name.removesuffix(SUFFIX))
@@ -29,6 +37,8 @@ def find_lesson(name: str) -> Lesson:
     if name in known:
         return known[name]
     if name.endswith(".md") and Path(name).is_file():
+        from engine.lessons.lesson import load_lesson
+
         return load_lesson(Path(name))
     near = difflib.get_close_matches(name, known, n=1)
     hint = f"did you mean {near[0]}? " if near else ""

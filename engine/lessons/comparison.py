@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from engine.events import EpochFinished, Evaluated, Event, Finished, Started, StepFinished
-from engine.lessons.lesson import Lesson, Printed
+
+if TYPE_CHECKING:
+    from engine.lessons.lesson import Lesson, Printed
 
 
 @dataclass(frozen=True, slots=True)

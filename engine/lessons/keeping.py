@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from engine.config import RunConfig
 from engine.errors import InputError
 from engine.home import data_folder
-from engine.lessons.lesson import Lesson
 
 if TYPE_CHECKING:
     from engine.checkpoint import Checkpoint
     from engine.checkpoint_folder import CheckpointPolicy
+    from engine.config import RunConfig
+    from engine.lessons.lesson import Lesson
 
 COPY_EPOCHS = 20  # epochs after which a further copy is kept
 

@@ -14,10 +14,11 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, StrictFloat, StrictInt, StrictStr
 from pydantic import ValidationError as PydanticError
 
-from engine.config import PARTS, RunConfig, make_config, settings_of
+from engine.config import RunConfig, make_config, settings_of
 from engine.errors import InputError
 from engine.files import write_atomically
 from engine.losses import LOSSES
+from engine.parts import PARTS
 
 LESSON_VERSION = 1
 SUFFIX = ".lesson.md"

@@ -15,10 +15,11 @@ from engine.assembly import assemble
 from engine.checkpoint import Checkpoint
 from engine.checkpoint_manifest import Kept, Manifest, Origin, Progress
 from engine.checkpoint_state import Data, pack_optimizer, restore_optimizer
-from engine.config import CATALOGS, RunConfig, make_config, settings_of
+from engine.config import RunConfig, make_config, settings_of
 from engine.errors import InputError
 from engine.optimizers import OPTIMIZERS
 from engine.optimizers.optimizer import hyperparameter, set_hyperparameter
+from engine.parts import CATALOGS
 from engine.schedules import SCHEDULES, PlateauState
 from engine.weights import named_tensors
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import torch
 
 from engine.checkpoint import Checkpoint
-from engine.config import CATALOGS, RunConfig
+from engine.config import RunConfig
 from engine.control import RunControl
 from engine.course import Course, DivergedError
 from engine.errors import InputError
@@ -18,6 +18,7 @@ from engine.inspection.private_random import PrivateRandom
 from engine.inspection.specimen import copy_device
 from engine.live import LiveNetwork
 from engine.optimizers import OPTIMIZERS
+from engine.parts import CATALOGS
 from engine.preparation import Ready
 from engine.rewind.snapshots import Say, Snapshots, Wanted
 

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.config import CATALOGS, PARTS, RunConfig, params_of
+from engine.config import RunConfig
 from engine.errors import InputError
+from engine.parts import CATALOGS, PARTS, params_of
 
 Floats = NDArray[np.float64]
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from engine.config import CATALOGS
 from engine.errors import InputError
+from engine.parts import CATALOGS
 
 MOST_NAME, MOST_NOTES, MOST_TAG, MOST_TAGS = 200, 100_000, 40, 50  # characters, and tags of a run
 

@@ -7,11 +7,13 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import islice
 from types import NoneType
-from typing import Literal, NamedTuple, Protocol, get_type_hints
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, get_type_hints
 
-from engine.config import RunConfig, config_from_json
 from engine.events import EpochFinished, Evaluated, Event, Failed, Finished, Intervened, Started
 from engine.runs.step_table import StepTable
+
+if TYPE_CHECKING:
+    from engine.config import RunConfig
 
 RunStatus = Literal["running", "finished", "stopped", "failed", "interrupted"]
 STATUSES: tuple[RunStatus, ...] = ("running", "finished", "stopped", "failed", "interrupted")
@@ -181,6 +183,8 @@ class RunRecord:
     @property
     def config(self) -> RunConfig:
         """The set-up, checked as if it had been typed. Raises InputError where it cannot be used any more."""
+        from engine.config import config_from_json  # here: pydantic's import takes time that start-up does not have
+
         return config_from_json(self.config_json, source=f"the set-up of run {self.summary.id}")
 
     def steps(self, limit: int | None = None) -> StepTable:

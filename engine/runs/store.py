@@ -16,9 +16,10 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from engine.config import CATALOGS, RunConfig
+from engine.config import RunConfig
 from engine.events import Failed, Finished, Intervened, Started
 from engine.home import data_folder
+from engine.parts import CATALOGS
 from engine.runs.figures import Figures
 from engine.runs.labels import checked_name, checked_notes, checked_tags, search_text
 from engine.runs.opening import ERRORS, FILE, FOLDERS, is_busy, note_damage, open_store, reason_of

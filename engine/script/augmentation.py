@@ -6,9 +6,10 @@ from collections.abc import Callable, Mapping
 
 from engine.augmentation import SEED_FACTOR, STEP_FACTOR
 from engine.catalog import Params, number
-from engine.config import NO_AUGMENTATION, Choice
+from engine.config import Choice
 from engine.datasets.data import DatasetInfo
 from engine.errors import InputError
+from engine.parts import NO_AUGMENTATION
 from engine.script.layout import fill, indented, literal
 
 _AUGMENT = '''

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from engine.config import NO_AUGMENTATION, RunConfig
+from engine.config import RunConfig
 from engine.datasets.data import DatasetInfo
+from engine.parts import NO_AUGMENTATION
 from engine.script.layout import call, fill, indented
 from engine.script.past import Entry
 from engine.script.plan import Length, Steering

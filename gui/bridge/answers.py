@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.config import Choice, RunConfig
 from engine.datasets.library import Library
 from gui.bridge.answerer import Asked, Cancelled, Report
 
 if TYPE_CHECKING:
+    from engine.config import Choice, RunConfig
     from engine.datasets.data import Dataset
     from engine.datasets.preview import DatasetPreview
     from engine.inspection.shapes import LayerTable

@@ -11,12 +11,10 @@ import numpy as np
 from PySide6.QtCore import QCoreApplication, QObject
 
 from engine.catalog import ParamValue
-from engine.config import Choice, RunConfig
 from engine.control import Change, ScheduleChange
 from engine.errors import InputError
 from engine.events import Event
 from engine.rewind.snapshots import Snapshots
-from engine.runs.store import RunStore
 from gui.bridge import answers, saving
 from gui.bridge.answerer import Asked, Report
 from gui.bridge.desk import Desk
@@ -30,10 +28,12 @@ from gui.bridge.tools import Tools
 from gui.settings import Settings
 
 if TYPE_CHECKING:
+    from engine.config import Choice, RunConfig
     from engine.datasets.data import Dataset
     from engine.inspection.microscope import Specimen
     from engine.live import LiveNetwork
     from engine.race_run import RaceRun
+    from engine.runs.store import RunStore
 
 T = TypeVar("T")
 

@@ -6,13 +6,13 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from engine.config import RunConfig
 from engine.runs.run_record import Branch
 from gui.bridge.answerer import Asked, Cancelled, Report
 from gui.bridge.kept import Kept
 from gui.bridge.run_thread import Provenance
 
 if TYPE_CHECKING:
+    from engine.config import RunConfig
     from engine.live import LiveNetwork
     from engine.rewind.moments import Moment
     from engine.rewind.reopened import Reopened

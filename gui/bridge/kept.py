@@ -6,9 +6,9 @@ import threading
 from typing import TYPE_CHECKING
 
 from engine.datasets.library import Library
-from engine.runs.store import RunStore
 
 if TYPE_CHECKING:
+    from engine.runs.store import RunStore
     from engine.tuning import Tuner
 
 
@@ -29,6 +29,8 @@ class Kept:
 
     def store(self) -> RunStore:
         """The history, opened by the first who asks; not for the window's thread. Raises StoreError."""
+        from engine.runs.store import RunStore  # here: pydantic's import takes time that start-up does not have
+
         with self._opening:
             if self._store is None:
                 self._store = RunStore()

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from engine.config import RunConfig
 from gui.bridge.answers import untrained
 from gui.bridge.desk import Desk
 from gui.bridge.news import News
 from gui.bridge.runs import Runs
 
 if TYPE_CHECKING:
+    from engine.config import RunConfig
     from engine.live import LiveNetwork
     from engine.rewind.moments import Moment
 

@@ -7,7 +7,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from engine.config import RunConfig
 from engine.errors import InputError
 from engine.rewind.snapshots import Snapshots
 from gui.bridge.answerer import Asked, Question
@@ -20,6 +19,7 @@ from gui.bridge.run_thread import Provenance
 from gui.bridge.tool_jobs import Telling
 
 if TYPE_CHECKING:
+    from engine.config import RunConfig
     from engine.live import LiveNetwork
     from engine.rewind.moments import Moment
     from engine.rewind.reopened import Reopened

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QObject, QThread, Signal
 
 from engine.channel import Channel
-from engine.config import RunConfig
 from engine.control import RunControl
 from engine.errors import InputError
 from engine.events import CheckpointSaved, Event, Failed, Finished, Preparing, StepFinished
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
 
     from engine.checkpoint import Checkpoint
     from engine.checkpoint_folder import CheckpointPolicy
+    from engine.config import RunConfig
     from engine.lessons.keeping import Kept as PickedUp
 
 CHECKPOINT_EVERY = 30.0  # s of training: what a run loses at most that ends with the program

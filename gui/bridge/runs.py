@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QCoreApplication, QObject, Qt, QThread, QTimer, Signal
 
 from engine.channel import Channel
-from engine.config import RunConfig
 from engine.control import RunControl
 from engine.errors import InputError
 from engine.rewind.snapshots import Snapshots
@@ -20,6 +19,7 @@ from gui.bridge.run_thread import Provenance, RunThread
 from gui.refresh import MOST
 
 if TYPE_CHECKING:
+    from engine.config import RunConfig
     from engine.race_run import RaceRun
 
 FRAME = round(1000 * MOST)  # ms between two looks into the channel

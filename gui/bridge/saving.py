@@ -6,15 +6,14 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from engine.config import RunConfig
 from engine.errors import InputError
 from engine.files import write_atomically
-from engine.lessons.lesson import Lesson, save_lesson, stage_of
 from gui.bridge.answerer import Asked, Cancelled
 from gui.bridge.answers import Live
 from gui.settings import Settings, save
 
 if TYPE_CHECKING:
+    from engine.config import RunConfig
     from engine.rewind.snapshots import Snapshots
     from engine.snapshots import FilterImages
 
@@ -39,6 +38,12 @@ def saved_setup(path: Path, config: RunConfig) -> str:
 
 def saved_lesson(path: Path, config: RunConfig, *, title: str, text: str, tools: Sequence[str]) -> str:
     """A lesson of one stage that runs `config`."""
+    from engine.lessons.lesson import (  # here: pydantic's import takes time that start-up does not have
+        Lesson,
+        save_lesson,
+        stage_of,
+    )
+
     lesson = Lesson(
         name="saved",
         title=title,

@@ -6,12 +6,14 @@ import logging
 from collections.abc import Callable
 from concurrent.futures import Future
 from functools import partial
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from engine.errors import InputError
-from engine.runs.store import RunStore
 from gui.bridge.answerer import Asked, Cancelled, Report
 from gui.bridge.kept import Kept
+
+if TYPE_CHECKING:
+    from engine.runs.store import RunStore
 
 T = TypeVar("T")
 

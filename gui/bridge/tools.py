@@ -8,9 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from PySide6.QtCore import QObject, Signal
 
-from engine.config import Choice, RunConfig
 from engine.errors import InputError
-from engine.runs.store import RunStore
 from gui.bridge.answerer import Answerer, Asked, Report
 from gui.bridge.answers import loaded
 from gui.bridge.desk import Desk
@@ -19,8 +17,10 @@ from gui.bridge.runs import Runs
 from gui.bridge.tool_jobs import Telling, computed, done_with_history, taken, tell_examined
 
 if TYPE_CHECKING:
+    from engine.config import Choice, RunConfig
     from engine.datasets.data import Dataset
     from engine.inspection.microscope import Specimen
+    from engine.runs.store import RunStore
 
 T = TypeVar("T")
 

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from PySide6.QtCore import QPointF, QRectF, QSize, Qt
 from PySide6.QtGui import QPainter, QPaintEvent, QPen, QPolygonF
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
-from engine.config import RunConfig
 from engine.schedules import SCHEDULES, curve
 from gui import numbers
 from gui.spins import scientific
 from gui.theme import FONT_SMALL, LIGHT, SPACING, Theme
+
+if TYPE_CHECKING:
+    from engine.config import RunConfig
 
 HEIGHT = 72  # px
 LINE = 14  # px, a line of small text

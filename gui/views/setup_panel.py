@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import html
 from collections.abc import Collection, Mapping
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QCoreApplication, QEvent, Qt, QTimer, Signal
 from PySide6.QtGui import QStandardItemModel
 from PySide6.QtWidgets import QComboBox, QFrame, QHBoxLayout, QLabel, QScrollArea, QVBoxLayout, QWidget
 
 from engine.catalog import Catalog, Entry, Param
-from engine.config import CATALOGS, PARTS, TRAINING_PARAMS, RunConfig
+from engine.datasets.data import DatasetInfo
 from engine.errors import InputError
+from engine.parts import CATALOGS, PARTS, TRAINING_PARAMS
 from gui.disclosure import HEIGHT, TextButton
 from gui.forms import ParamForm, WheelGuard, sentence
 from gui.setup_model import Notes, SetupModel
 from gui.theme import PANEL_MARGIN, SPACING
+
+if TYPE_CHECKING:
+    from engine.config import RunConfig
 
 # Shown at once in each part's form, the rest folded under "More". A part that shows none of them shows its first few.
 COMMON = frozenset(
@@ -182,6 +187,10 @@ class SetupPanel(QWidget):
         outer.addWidget(self._scroll)
         self.setMinimumWidth(260)
         self._show_all()
+
+    def dataset_info(self) -> DatasetInfo:
+        """Of the dataset that is chosen. Raises InputError where its settings do not go together."""
+        return self._model.dataset_info()
 
     def config(self) -> RunConfig:
         """What is set up, checked, text still being typed included. Raises InputError and shows it at its field."""

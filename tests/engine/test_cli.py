@@ -14,7 +14,8 @@ import pytest
 from safetensors.torch import load_file
 
 from engine.cli import main
-from engine.config import CATALOGS, load_config, make_config
+from engine.config import load_config, make_config
+from engine.parts import CATALOGS
 
 ROOT = Path(__file__).parents[2]
 TOY = ("train", "--dataset", "gaussians", "--network", "mlp", "--threads", "1")

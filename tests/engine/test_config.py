@@ -12,22 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.catalog import Entry, Param, ParamValue
-from engine.config import (
-    CATALOGS,
-    SCHEMA_VERSION,
-    TRAINING_PARAMS,
-    Choice,
-    RunConfig,
-    config_from_json,
-    load_config,
-    make_config,
-    params_of,
-    settings_of,
-)
+from engine.config import SCHEMA_VERSION, Choice, RunConfig, config_from_json, load_config, make_config, settings_of
 from engine.datasets import DATASETS
 from engine.errors import InputError
 from engine.losses import LOSSES
 from engine.networks import NETWORKS, SMALLEST_SIDE
+from engine.parts import CATALOGS, TRAINING_PARAMS, params_of
 
 quick = settings(deadline=None, max_examples=60)
 

@@ -12,7 +12,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from engine.config import CATALOGS, make_config, settings_of
+from engine.config import make_config, settings_of
 from engine.control import RunControl
 from engine.errors import InputError
 from engine.event_lines import event_of
@@ -33,6 +33,7 @@ from engine.events import (
     as_json,
 )
 from engine.optimizers import OPTIMIZERS
+from engine.parts import CATALOGS
 from engine.race import MOST_RUNS, Axis, Entrant, Race, entries, make_axes, race_tag, seeds_axis
 from engine.race_results import RaceResult
 from engine.race_runner import Kept, RaceEvent, cores, run_race, with_threads

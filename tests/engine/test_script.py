@@ -18,7 +18,7 @@ import torch
 
 from engine.augmentation import AUGMENTATIONS
 from engine.catalog import Catalog
-from engine.config import CATALOGS, Choice, RunConfig, make_config
+from engine.config import Choice, RunConfig, make_config
 from engine.control import Change, ScheduleChange
 from engine.datasets import DATASETS
 from engine.errors import InputError
@@ -26,6 +26,7 @@ from engine.events import EpochFinished, Intervened
 from engine.losses import LOSSES
 from engine.networks import NETWORKS
 from engine.optimizers import OPTIMIZERS
+from engine.parts import CATALOGS
 from engine.rewind.snapshots import Recorded
 from engine.schedules import SCHEDULES
 from engine.script import write_script

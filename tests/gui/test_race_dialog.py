@@ -10,8 +10,9 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QCheckBox, QComboBox, QLabel, QLineEdit, QPushButton, QSpinBox, QWidget
 from pytestqt.qtbot import QtBot
 
-from engine.config import RunConfig, make_config, params_of
+from engine.config import RunConfig, make_config
 from engine.events import Started, StepFinished
+from engine.parts import params_of
 from engine.race import Entrant
 from gui.race_dialog import RaceDialog, samples_of, seconds_per_sample, suggestions
 from gui.run_state import RunState

@@ -12,10 +12,11 @@ from PySide6.QtWidgets import QAbstractButton, QComboBox, QLabel, QScrollArea, Q
 from pytestqt.qtbot import QtBot
 
 from engine.catalog import ParamValue
-from engine.config import PARTS, config_from_json, make_config
+from engine.config import config_from_json, make_config
 from engine.datasets import DATASETS
 from engine.errors import InputError
 from engine.networks import NETWORKS
+from engine.parts import PARTS
 from gui.setup_model import SetupModel
 from gui.spins import ScientificSpin, WholeSpin
 from gui.views.setup_panel import SetupPanel, clashing

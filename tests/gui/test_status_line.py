@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from PySide6.QtWidgets import QLabel, QWidget
+from PySide6.QtCore import QEvent, QObject
+from PySide6.QtWidgets import QApplication, QLabel, QWidget
 from pytestqt.qtbot import QtBot
 
 from engine.events import Started, StepFinished
@@ -42,6 +43,32 @@ def test_figures_keep_their_places_while_the_sentence_fits(line: StatusLine) -> 
     assert all(part.isVisible() for part in parts)
     line.refresh(running(), cost=0.02)
     assert all(part.isVisible() for part in parts)
+
+
+class Layouts(QObject):
+    """Counts how often a widget is laid out anew."""
+
+    def __init__(self, widget: QWidget) -> None:
+        super().__init__(widget)
+        self.count = 0
+        widget.installEventFilter(self)
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        self.count += event.type() == QEvent.Type.LayoutRequest
+        return super().eventFilter(watched, event)
+
+
+def test_other_figures_lay_nothing_out_anew(line: StatusLine) -> None:
+    state = running()
+    line.refresh(state, cost=0.02)
+    QApplication.processEvents()
+    layouts, place = Layouts(line), label(line, "step").geometry()
+    for step in range(6, 21):
+        state.apply([StepFinished(step, 1 + step // 10, 0.1 * step, 0.1, step / 10, None)])
+        line.refresh(state, cost=0.001 * step)
+        QApplication.processEvents()
+    assert label(line, "step").text() == "step 20/30"
+    assert (layouts.count, label(line, "step").geometry()) == (0, place)
 
 
 def test_a_long_sentence_takes_the_room_of_what_says_less(line: StatusLine, qtbot: QtBot) -> None:
