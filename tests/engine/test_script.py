@@ -405,7 +405,6 @@ def write(case: Case, *interventions: Intervened | Recorded, **others: Any) -> s
 def test_a_part_of_another_package_is_refused_by_name(part: str, monkeypatch: pytest.MonkeyPatch) -> None:
     entry = CATALOGS[part][getattr(points().config, part).name]
     others = Catalog(part, type(entry), (*CATALOGS[part], replace(entry, name="foreign")))
-    monkeypatch.setattr(f"engine.config.{part.upper() if part != 'loss' else 'LOSSE'}S", others)
     for module in ("engine.config", "engine.script.parts", "engine.script.writer", "engine.script.interventions"):
         name = "LOSSES" if part == "loss" else f"{part.upper()}S"
         monkeypatch.setattr(f"{module}.{name}", others, raising=False)
