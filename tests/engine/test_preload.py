@@ -31,6 +31,5 @@ print(faults[-1] - faults[-2])
 @pytest.mark.skipif(sys.platform != "linux", reason="reads Linux's page faults")
 def test_an_evaluation_takes_no_new_memory_from_the_system() -> None:
     answer = subprocess.run([sys.executable, "-c", COUNT], capture_output=True, text=True, check=True)
-    # Pages. Where freed memory goes back to the system it is a hundred thousand; here and there a buffer of 2,300 finds no
-    # room among what is free.
+    # Pages: a hundred thousand where freed memory goes back to the system. Here and there 2,300 find no room.
     assert int(answer.stdout) < 15_000
