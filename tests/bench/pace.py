@@ -1,19 +1,27 @@
-"""How fast a run went, the same way for a run with and one without a window."""
+"""How fast a run goes in turns, the same way for a run with and one without a window."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-FIRST = 20  # steps that do not count: threads and caches wake up
+TURN = 86  # steps
+FIRST = 16  # of a turn that do not count: threads and caches wake up, and a window shows that the run goes on
 
 
-def samples_per_second(seconds_at: Callable[[int], float], *, steps: int, batch_size: int) -> float:
-    """Over the steps of one epoch, between which no evaluation falls.
+def samples_per_second(
+    seconds_at: Callable[[int], float], *, began: int, ended: int, steps_per_epoch: int, batch_size: int
+) -> float:
+    """Of the steps after FIRST from `began` to `ended`. An evaluation after an epoch does not count.
 
     Args:
         seconds_at: from a step's number to the run's own time at its end.
-        steps: in the epoch, more than twice FIRST.
+        began, ended: the last step before the turn, and its own last one.
     """
-    if steps <= 2 * FIRST:
-        raise RuntimeError(f"{steps} steps are too few to tell a speed")
-    return (steps - FIRST) * batch_size / (seconds_at(steps) - seconds_at(FIRST))
+    first = began + FIRST
+    if ended <= first + 1:
+        raise RuntimeError(f"a turn from step {began} to {ended} is too short to tell a speed")
+    counted, seconds = ended - first, seconds_at(ended) - seconds_at(first)
+    for epoch_end in range(steps_per_epoch, ended, steps_per_epoch):
+        if epoch_end >= first:
+            counted, seconds = counted - 1, seconds - (seconds_at(epoch_end + 1) - seconds_at(epoch_end))
+    return counted * batch_size / seconds

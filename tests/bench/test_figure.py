@@ -8,7 +8,7 @@ from typing import Literal
 import pytest
 
 from tests.bench.figure import Baseline, Figure, Pairs, Target, percentile
-from tests.bench.pace import FIRST, samples_per_second
+from tests.bench.pace import FIRST, TURN, samples_per_second
 from tests.bench.stalls import delays
 from tests.bench.turns import alternate
 
@@ -74,10 +74,11 @@ def test_a_long_stall_delays_every_event_that_comes_during_it() -> None:
     assert delays([0.0, 2.0, 4.0, 13.0, 15.0], every=2.0) == [0.0, 0.0, 7.0, 5.0, 3.0, 1.0, 0.0]
 
 
-def test_the_first_steps_do_not_count_for_the_speed() -> None:
+def test_neither_a_turns_first_steps_nor_an_evaluation_count_for_the_speed() -> None:
     def seconds_at(step: int) -> float:
-        return 1000.0 + (step - FIRST) * 0.01
+        return 1000.0 + step * 0.01 + (7.0 if step > 100 + FIRST // 2 else 0.0) + (0.4 if step > 150 else 0.0)
 
-    assert samples_per_second(seconds_at, steps=120, batch_size=128) == pytest.approx(12_800.0)
-    with pytest.raises(RuntimeError, match="too few"):
-        samples_per_second(seconds_at, steps=2 * FIRST, batch_size=128)
+    speed = samples_per_second(seconds_at, began=100, ended=100 + TURN, steps_per_epoch=150, batch_size=128)
+    assert speed == pytest.approx(12_800.0)
+    with pytest.raises(RuntimeError, match="too short"):
+        samples_per_second(seconds_at, began=100, ended=100 + FIRST, steps_per_epoch=150, batch_size=128)

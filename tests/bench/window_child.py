@@ -14,10 +14,11 @@ from PySide6.QtWidgets import QAbstractButton, QAbstractScrollArea, QApplication
 from engine.config import make_config
 from gui.app import build_window
 from gui.main_window import MainWindow
-from tests.bench.pace import samples_per_second
+from tests.bench.pace import FIRST, TURN, samples_per_second
 from tests.bench.pen import Pen
 from tests.bench.stalls import Stalls
 
+REST = 200  # ms after a turn, for what follows from it
 DEFAULT_PANELS = ("setup", "curves", "filters", "canvas")
 SETTLE = 700  # ms in which the window does what follows from another set-up
 
@@ -58,10 +59,13 @@ class Driver(QObject):
         self._window = window
         self._say = say
         self._paints = _Paints(_viewport(window, "loss_plot"))
+        self._redraws = 0.0  # a second, in this turn
         self._waiting = {"torch", "network", "preview"}
         self._probe = ""
-        self._began: tuple[float, int] | None = None
-        self._ended = (0.0, 0)
+        self._running = False  # at least one step
+        self._began = 0  # the last step before this turn
+        self._counted: tuple[float, int] | None = None  # when what counts of this turn began, and paintings until then
+        self._pausing = False
         self.stalls = Stalls(self)
         self.pen = Pen(window, _child(window, "digit_canvas"))
         bridge = window.bridge
@@ -78,9 +82,19 @@ class Driver(QObject):
                 QTimer.singleShot(SETTLE, self, lambda: self._say({}))
 
     def ask(self, question: dict[str, object] | None) -> None:
-        """Begin a run: `probe` is one of speed, stalls, pen, all else are settings. None closes the window."""
+        """Begin a run: `probe` is one of turns, stalls, pen, all else are settings. None closes the window.
+
+        Of turns the first is answered when it is done; nothing asked for is the next; `stop` ends the run.
+        """
         if question is None:
             self._window.close()
+            return
+        if not question:
+            self._turn()
+            self._window.bridge.resume()
+            return
+        if question == {"probe": "stop"}:
+            self._window.bridge.stop()
             return
         self._probe = str(question.pop("probe"))
         config = make_config({"network": "lenet5"}, question)
@@ -92,7 +106,8 @@ class Driver(QObject):
         hidden = [name for name in DEFAULT_PANELS if not window.docks[name].isVisible()]
         if hidden:
             raise RuntimeError(f"panels that should be visible are not: {hidden}")
-        self._began = None
+        self._running = False
+        self._turn()
         if self._probe == "stalls":
             self.stalls.start()
         button = window.findChild(QAbstractButton, "start")
@@ -103,12 +118,36 @@ class Driver(QObject):
         state = self._window.run_state
         if state.failure is not None:
             raise RuntimeError(state.failure.message)
-        if state.status == "running" and state.step:
-            now = (time.perf_counter(), self._paints.count)
-            if self._began is None:
-                self._began = now
-                self._first_step()
-            self._ended = now
+        if not state.step:
+            return
+        if state.status == "running" and not self._running:
+            self._running = True
+            self._first_step()
+        if self._probe == "turns":
+            self._follow_turn()
+
+    def _turn(self) -> None:
+        self._began, self._counted, self._pausing = self._window.run_state.step, None, False
+
+    def _follow_turn(self) -> None:
+        state = self._window.run_state
+        now = (time.perf_counter(), self._paints.count)
+        if state.status == "running" and self._counted is None and state.step >= self._began + FIRST:
+            self._counted = now
+        elif state.status == "running" and not self._pausing and state.step >= self._began + TURN:
+            self._pausing = True
+            assert self._counted is not None
+            (start, before), (end, after) = self._counted, now
+            self._redraws = (after - before) / (end - start)
+            self._window.bridge.pause()
+        elif state.status == "paused" and self._pausing:
+            self._pausing = False
+            answer: dict[str, object] = {
+                "samples_per_second": self._speed(),
+                "redraws_per_second": self._redraws,
+                "cost": self._window.budget.cost,
+            }
+            QTimer.singleShot(REST, self, lambda: self._say(answer))
 
     def _first_step(self) -> None:
         if self._probe == "stalls":
@@ -117,15 +156,10 @@ class Driver(QObject):
             self.pen.start()
 
     def _on_ended(self) -> None:
-        if self._began is None:
+        if not self._running:
             raise RuntimeError("the run ended before its first step")
         answer: dict[str, object] = {}
         match self._probe:
-            case "speed":
-                (start, before), (end, after) = self._began, self._ended
-                answer["samples_per_second"] = self._speed()
-                answer["redraws_per_second"] = (after - before) / (end - start)
-                answer["cost"] = self._window.budget.cost
             case "stalls":
                 answer.update(self.stalls.stop())
             case "pen":
@@ -140,7 +174,13 @@ class Driver(QObject):
             assert reading is not None
             return reading.seconds
 
-        return samples_per_second(seconds_at, steps=min(state.step, state.steps_per_epoch), batch_size=state.batch_size)
+        return samples_per_second(
+            seconds_at,
+            began=self._began,
+            ended=state.step,
+            steps_per_epoch=state.steps_per_epoch,
+            batch_size=state.batch_size,
+        )
 
 
 def _child(window: MainWindow, name: str) -> QWidget:
