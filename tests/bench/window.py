@@ -75,8 +75,8 @@ def _speed(watched: list[Answer], alone: list[Answer], set_up: str) -> list[Figu
             baseline=Baseline("the same run without a window", pairs.their_median),
             ratio=pairs.speed_ratio,
             target=Target("ratio", "at least", 0.95),
-            note=f"1280 × 800, all panels; both {set_up}; {len(watched)} pairs of turns in several processes; half of the "
-            f"pairs between {percentile(ratios, 0.25):.2f} and {percentile(ratios, 0.75):.2f}",
+            note=f"1280 × 800, all panels; both {set_up}; {len(watched)} pairs of turns in several processes; half of "
+            f"them between {percentile(ratios, 0.25):.2f} and {percentile(ratios, 0.75):.2f}",
         ),
         Figure(
             name="window: redraws meanwhile",
