@@ -105,22 +105,24 @@ class _Figure(QLabel):
         self.setProperty("role", "secondary")
         self.setTextFormat(Qt.TextFormat.PlainText)
         self.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+        self.setIndent(0)
         self._widest = widest
-        self._fit()
+        self._fit(QSize(0, 0))
 
     def say(self, text: str) -> None:
         if text != self.text():
-            self._fit(text)
             self.setText(text)
+            self._fit(self.minimumSize())
 
     def changeEvent(self, event: QEvent) -> None:
         super().changeEvent(event)
         if event.type() == QEvent.Type.FontChange:
-            self._fit(self.text())
+            self._fit(QSize(0, 0))
 
-    def _fit(self, text: str = "") -> None:
-        metrics = self.fontMetrics()
-        size = QSize(max(metrics.horizontalAdvance(each) for each in (text, self._widest)), metrics.height())
+    def _fit(self, least: QSize) -> None:
+        metrics, padding = self.fontMetrics(), self.contentsMargins()
+        size = QSize(max(metrics.horizontalAdvance(each) for each in (self.text(), self._widest)), metrics.height())
+        size = size.grownBy(padding).expandedTo(least)
         if (self.minimumSize(), self.maximumSize()) != (size, size):
             self.setFixedSize(size)
 
@@ -209,7 +211,7 @@ class StatusLine(QWidget):
 
 def _width(widget: QWidget) -> int:
     """That it takes in the line, with the distance to the next."""
-    return max(widget.minimumWidth(), widget.sizeHint().width()) + 4 * SPACING
+    return (widget.minimumWidth() or widget.sizeHint().width()) + 4 * SPACING
 
 
 _POINTS = frozenset(entry.name for entry in (*TOYS, *TUTORIALS))

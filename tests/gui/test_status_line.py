@@ -45,6 +45,19 @@ def test_figures_keep_their_places_while_the_sentence_fits(line: StatusLine) -> 
     assert all(part.isVisible() for part in parts)
 
 
+def test_figures_are_shown_whole(line: StatusLine) -> None:
+    line.setStyleSheet("QLabel { padding: 1px 8px; }")
+    QApplication.processEvents()
+    for state in (running(), RunState(), running()):
+        line.refresh(state, cost=0.02)
+        QApplication.processEvents()
+        for name in ("device", "step", "epoch", "speed", "left", "cost"):
+            shown = label(line, name)
+            words, room = shown.fontMetrics().size(0, shown.text()), shown.contentsRect()
+            assert room.width() >= words.width(), (name, shown.text())
+            assert room.height() >= words.height()
+
+
 class Layouts(QObject):
     """Counts how often a widget is laid out anew."""
 
