@@ -121,7 +121,7 @@ class _Figure(QLabel):
 
     def _fit(self, least: QSize) -> None:
         metrics, padding = self.fontMetrics(), self.contentsMargins()
-        size = QSize(max(metrics.horizontalAdvance(each) for each in (self.text(), self._widest)), metrics.height())
+        size = metrics.size(0, self.text()).expandedTo(metrics.size(0, self._widest))
         size = size.grownBy(padding).expandedTo(least)
         if (self.minimumSize(), self.maximumSize()) != (size, size):
             self.setFixedSize(size)
