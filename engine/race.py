@@ -88,7 +88,7 @@ def entries(race: Race) -> list[Entrant]:
 
 
 def _entrant(race: Race, values: Mapping[str, ParamValue]) -> Entrant:
-    from engine.config import make_config, settings_of  # here: pydantic's import takes time that start-up does not have
+    from engine.config import make_config, settings_of  # here: start-up has no time for pydantic
 
     label = ", ".join(_said(name, value) for name, value in values.items())
     saved_picks, settings = settings_of(race.base)

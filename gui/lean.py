@@ -22,7 +22,7 @@ from types import ModuleType
 __all__ = ["pyqtgraph"]
 
 _COPIED = ("QtCore", "QtGui", "QtWidgets")
-_UNUSED = "cuda.bindings"  # for videos that lie on a GPU
+_BINDINGS = "cuda.bindings"  # for videos that lie on a GPU
 _ITEMS = (
     "ArrowItem BoxplotItem ColorBarItem CurvePoint DateAxisItem ErrorBarItem FillBetweenItem GradientEditorItem "
     "GradientLegend GraphItem GraphicsLayout GridItem HistogramLUTItem IsocurveItem LinearRegionItem PColorMeshItem "
@@ -44,9 +44,6 @@ _LEFT_OUT = (
 
 @contextmanager
 def _names_on_demand() -> Iterator[None]:
-    if "pyqtgraph" in sys.modules:
-        yield
-        return
     sources = [importlib.import_module(f"PySide6.{name}") for name in _COPIED]
     for name, source in zip(_COPIED, sources, strict=True):
         copied = ModuleType(f"pyqtgraph.Qt.{name}")
@@ -85,9 +82,6 @@ def _class_named(name: str) -> type[_Unused]:
 
 @contextmanager
 def _left_out() -> Iterator[None]:
-    if "pyqtgraph" in sys.modules:
-        yield
-        return
     names = [f"pyqtgraph.{name}" for name in _LEFT_OUT]
     for name in names:
         empty = ModuleType(name)
@@ -109,5 +103,8 @@ def _leave_import_alone() -> None:
 
 
 _leave_import_alone()
-with _names_on_demand(), _left_out(), _missing(_UNUSED):
+if "pyqtgraph" in sys.modules:
     import pyqtgraph
+else:
+    with _names_on_demand(), _left_out(), _missing(_BINDINGS):
+        import pyqtgraph

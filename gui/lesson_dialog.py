@@ -76,7 +76,7 @@ class LessonDialog(QDialog):
         button.setToolTip("" if named else "A lesson needs a title.")
 
     def _ask(self) -> None:
-        from engine.lessons.lesson import SUFFIX  # here: pydantic's import takes time that start-up does not have
+        from engine.lessons.lesson import SUFFIX  # here: start-up has no time for pydantic
 
         words = "-".join("".join(c if c.isascii() and c.isalnum() else " " for c in self._title.text().lower()).split())
         dialog = QFileDialog(self, "Save the lesson", str(Path.home() / f"{words or 'lesson'}{SUFFIX}"), _KINDS)

@@ -59,7 +59,7 @@ class Saving(QObject):
             self._say("A run is under way: stop it before opening another set-up.")
             return
         try:
-            from engine.config import load_config  # here: pydantic's import takes time that start-up does not have
+            from engine.config import load_config  # here: start-up has no time for pydantic
 
             self._setup.set_config(load_config(path))
         except InputError as error:  # the field is not in sight: it stands in the file

@@ -123,7 +123,7 @@ class SetupModel:
 
     def config(self) -> RunConfig:
         """The choices as a checked RunConfig. Raises InputError."""
-        from engine.config import make_config  # here: pydantic's import takes time that start-up does not have
+        from engine.config import make_config  # here: start-up has no time for pydantic
 
         settings: dict[str, object] = {
             f"{part}.{name}": value for part in PARTS for name, value in self._of(part).items()

@@ -17,10 +17,7 @@ if TYPE_CHECKING:
 @cache
 def lessons() -> tuple[Lesson, ...]:
     """All lessons that come with the program, in the order of the menu."""
-    from engine.lessons.lesson import (  # here: pydantic's import takes time that start-up does not have
-        SUFFIX,
-        parse_lesson,
-    )
+    from engine.lessons.lesson import SUFFIX, parse_lesson  # here: start-up has no time for pydantic
 
     folder = files("assets").joinpath("lessons")
     found = [

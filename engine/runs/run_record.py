@@ -183,7 +183,7 @@ class RunRecord:
     @property
     def config(self) -> RunConfig:
         """The set-up, checked as if it had been typed. Raises InputError where it cannot be used any more."""
-        from engine.config import config_from_json  # here: pydantic's import takes time that start-up does not have
+        from engine.config import config_from_json  # here: start-up has no time for pydantic
 
         return config_from_json(self.config_json, source=f"the set-up of run {self.summary.id}")
 

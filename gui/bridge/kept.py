@@ -29,7 +29,7 @@ class Kept:
 
     def store(self) -> RunStore:
         """The history, opened by the first who asks; not for the window's thread. Raises StoreError."""
-        from engine.runs.store import RunStore  # here: pydantic's import takes time that start-up does not have
+        from engine.runs.store import RunStore  # here: start-up has no time for pydantic
 
         with self._opening:
             if self._store is None:

@@ -38,11 +38,7 @@ def saved_setup(path: Path, config: RunConfig) -> str:
 
 def saved_lesson(path: Path, config: RunConfig, *, title: str, text: str, tools: Sequence[str]) -> str:
     """A lesson of one stage that runs `config`."""
-    from engine.lessons.lesson import (  # here: pydantic's import takes time that start-up does not have
-        Lesson,
-        save_lesson,
-        stage_of,
-    )
+    from engine.lessons.lesson import Lesson, save_lesson, stage_of  # here: start-up has no time for pydantic
 
     lesson = Lesson(
         name="saved",
