@@ -185,8 +185,7 @@ def _untrained(config: RunConfig) -> nn.Module:
     info, entry = config.dataset_info(), NETWORKS[config.network.name]
     shape, outputs = entry.fit(info, config.network.params), LOSSES[config.loss.name].outputs(info)
     try:
-        with torch.device("meta"):
-            return entry.build(shape, outputs, config.network.params)
+        return entry.outline(shape, outputs, config.network.params)
     except NotImplementedError:  # it looks at the numbers it draws
         cpu = torch.device("cpu")
         with PrivateRandom(cpu, random_state(cpu)):

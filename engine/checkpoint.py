@@ -275,8 +275,7 @@ def slot_check(config: RunConfig) -> Callable[[Progress, Mapping[str, Slot]], No
     entry, outputs = NETWORKS[config.network.name], LOSSES[config.loss.name].outputs(info)
     shape = entry.fit(info, config.network.params)
     try:
-        with torch.device("meta"):
-            twin = entry.build(shape, outputs, config.network.params)
+        twin = entry.outline(shape, outputs, config.network.params)
     except (RuntimeError, NotImplementedError):  # another package's, which cannot be built without its numbers
         return lambda progress, slots: None  # noqa: ARG005
     expected = {name: (tensor.dtype, tuple(tensor.shape)) for name, tensor in named_tensors(twin).items()}

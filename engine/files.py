@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import secrets
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -56,7 +55,7 @@ def _prefix(path: Path) -> str:
 
 
 def _temporary(target: Path) -> Path:
-    return target.with_name(f"{_prefix(target)}.{secrets.token_hex(4)}.tmp")
+    return target.with_name(f"{_prefix(target)}.{os.urandom(4).hex()}.tmp")
 
 
 def _keep(target: Path, previous: Path) -> None:

@@ -8,9 +8,14 @@ import importlib
 import importlib.util
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from types import ModuleType
 
 SPINS = "10000"  # rounds that an OpenMP thread waits awake for the others; the default is some ten million
+_RULES = "torch._meta_registrations"
+_put_off: list[ModuleType] = []  # what stands for them
 _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_THRESHOLD = -1, -2, -3  # from malloc.h
 _OWN_MAPPING = 32 * 2**20  # bytes from which on a block comes from the system directly; glibc accepts no more
 _KEPT = 256 * 2**20  # bytes that may lie free at an arena's end
@@ -62,19 +67,69 @@ def load_libraries() -> None:
 
 
 def import_torch() -> None:
-    """Import torch and the training, letting other threads go on as far as possible.
+    """Import the training and what it needs of torch, letting other threads go on as far as possible.
 
     Torch brings hundreds of thousands of objects that live as long as the program. The garbage collector would look
     through them again and again, a fifth of the time of the import and a tenth of a second later on, with Python's lock
     held: it rests meanwhile, and leaves them alone afterwards.
+
+    Torch's rules for tensors without memory are put off until `complete_torch`: they are written in Python, make a
+    tenth of the import, and training asks for none. Who asks for one of them by name, as torch.compile does, gets it.
     """
     if "torch" in sys.modules:
         importlib.import_module("engine.training")
         return
+    with _no_collection():
+        load_libraries()
+        _put_off.append(_Later(_RULES))
+        sys.modules[_RULES] = _put_off[0]
+        importlib.import_module("torch")
+        _give_generators_their_class()
+        importlib.import_module("engine.training")
+
+
+def complete_torch() -> None:
+    """Import what `import_torch` put off, where it did: an operation on the meta device needs it without asking."""
+    if not isinstance(sys.modules.get(_RULES), _Later):
+        return
+    with _no_collection(), suppress(ImportError):  # another version of torch may have none
+        importlib.import_module("torch._decomp")  # first: no other thread may meet the two halfway in their circle
+        with suppress(IndexError):  # another thread was faster
+            _put_off.pop()
+            del sys.modules[_RULES]
+        importlib.import_module(_RULES)
+
+
+class _Later(ModuleType):
+    """Stands for the module of its name, and becomes it for whoever looks into it."""
+
+    def __getattr__(self, name: str) -> object:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        complete_torch()
+        return getattr(sys.modules[self.__name__], name)
+
+
+def _give_generators_their_class() -> None:
+    """Newer versions of torch do this somewhere within the rules, and refuse to make a Generator before."""
+    import torch
+
+    try:
+        torch.Generator()
+    except RuntimeError:
+        try:
+            importlib.import_module("torch._prims.rng_prims")
+            torch.Generator()
+        except (ImportError, RuntimeError):
+            complete_torch()
+
+
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """The garbage collector rests, and leaves alone afterwards what is there by then."""
     gc.disable()
     try:
-        load_libraries()
-        importlib.import_module("engine.training")
+        yield
         gc.freeze()
     finally:
         gc.enable()

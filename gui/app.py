@@ -40,8 +40,9 @@ def build_window(theme: Literal["light", "dark"] | None = None) -> MainWindow:
         application.setApplicationName("learnscope")
         application.setApplicationDisplayName("Learnscope")
     application.setPalette(chosen.palette())
-    application.setStyleSheet(chosen.stylesheet())
-    return MainWindow(chosen, settings)
+    window = MainWindow(chosen, settings)
+    application.setStyleSheet(chosen.stylesheet())  # last: each widget would be styled anew when it gets its place
+    return window
 
 
 def _theme(application: QApplication, name: str) -> Theme:

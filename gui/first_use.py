@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from importlib.resources import files
 
-from PySide6.QtCore import QSize, QVariantAnimation
-from PySide6.QtGui import QAccessible, QIcon, QImageReader
+from PySide6.QtCore import QSize, Qt, QVariantAnimation
+from PySide6.QtGui import QAccessible, QIcon, QImageReader, QPainter, QPixmap
 
 
 def use_first() -> None:
-    """Let Qt load its plugins for SVG, connect to D-Bus for screen readers, and set up its clock of animations.
+    """Let Qt load its plugins for SVG, start what helps it draw, find screen readers, and set up animations' clock.
 
     While one thread loads a library, any other waits that loads one too, starts a thread or registers what is to be
     undone at its end: on Linux they share a lock. Qt does all this somewhere in the construction of a window and in its
@@ -18,9 +18,22 @@ def use_first() -> None:
     picture = str(files("assets").joinpath("icons", "play.svg"))
     QIcon(picture).pixmap(QSize(16, 16))
     QImageReader(picture).canRead()
-    QAccessible.isActive()
+    _draw_translucent()
+    QAccessible.isActive()  # connects to D-Bus
     animation = QVariantAnimation()
     animation.setStartValue(0.0)
     animation.setEndValue(1.0)
     animation.start()
     animation.stop()
+
+
+def _draw_translucent() -> None:
+    """Draw something so large, and with the ground shining through, that Qt has threads of its own help."""
+    picture = QPixmap(256, 256)
+    picture.fill(Qt.GlobalColor.transparent)
+    painter = QPainter(picture)
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+    painter.setOpacity(0.5)
+    painter.setBrush(Qt.GlobalColor.black)
+    painter.drawEllipse(picture.rect())
+    painter.end()

@@ -82,9 +82,5 @@ def describe(entry: NetworkEntry, info: DatasetInfo, outputs: int, params: Param
     Costs the memory of one layer's weights at most and leaves torch's random generators alone. Raises InputError where
     the network cannot be fitted.
     """
-    import torch
-
     shape = entry.fit(info, params)
-    with torch.device("meta"):
-        network = entry.build(shape, outputs, params)
-    return layer_table(network, shape)
+    return layer_table(entry.outline(shape, outputs, params), shape)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from engine.catalog import Entry, Params, ParamValue
 from engine.datasets.data import DatasetInfo
+from engine.preload import complete_torch
 
 if TYPE_CHECKING:
     from torch import nn
@@ -43,3 +44,18 @@ class NetworkEntry(Entry):
     fit: Callable[[DatasetInfo, Params], Shape]
     build: Callable[[Shape, int, Params], nn.Module]
     recipe: Recipe = field(default_factory=Recipe)
+
+    def outline(self, shape: Shape, outputs: int, params: Params) -> nn.Module:
+        """What `build` makes, on the meta device: names, shapes and dtypes without numbers and without their memory.
+
+        Raises NotImplementedError or RuntimeError for a network that looks at its numbers while it is built.
+        """
+        import torch
+
+        try:
+            with torch.device("meta"):
+                return self.build(shape, outputs, params)
+        except NotImplementedError:
+            complete_torch()  # it may call on what was put off
+            with torch.device("meta"):
+                return self.build(shape, outputs, params)

@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
-from PySide6.QtCore import QCoreApplication, QObject
+from PySide6.QtCore import QCoreApplication, QObject, QTimer
 
 from engine.catalog import ParamValue
 from engine.control import Change, ScheduleChange
 from engine.errors import InputError
 from engine.events import Event
+from engine.preload import complete_torch
 from engine.rewind.snapshots import Snapshots
 from gui.bridge import answers, saving
 from gui.bridge.answerer import Asked, Report
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+REST_AFTER = 1000  # ms after torch's import in which previews and a first run have the processor for themselves
+
 
 class Bridge(News):
     """Runs and questions on other threads; everything arrives as a signal in the window's thread, see `News`."""
@@ -51,6 +54,8 @@ class Bridge(News):
         self._tools = Tools(self, desk=self._desk, runs=self._runs, kept=self._kept)
         self._shutting_down = False
         self._warming = False
+        self._rest = QTimer(self, interval=REST_AFTER)
+        self._rest.timeout.connect(self._complete_torch)
         self._desk.thread_ended.connect(self._check_shut_down)
         self._runs.looked.connect(self._on_frame)
         self._runs.run_done.connect(self._on_run_done)
@@ -184,7 +189,14 @@ class Bridge(News):
 
     def _on_torch_imported(self, _: None) -> None:
         self._kept.ready.wait()  # the other thread answers within microseconds
+        self._rest.start()
         self.torch_ready.emit()
+
+    def _complete_torch(self) -> None:
+        """Import what was put off of torch, unless a run is just finding out how it trains fastest: then later."""
+        if not self._runs.preparing:
+            self._rest.stop()
+            self._desk.ask(self._desk.slow, "rest", lambda _: complete_torch(), lambda _: None)
 
     def preview(self, dataset: Choice) -> None:
         """Load a dataset, downloading it where it must, and sum it up."""

@@ -59,6 +59,11 @@ class Runs(QObject):
         return self._run is not None
 
     @property
+    def preparing(self) -> bool:
+        """Whether the run under way does not train yet."""
+        return self.running and self.control.live is None
+
+    @property
     def racing(self) -> bool:
         """Whether a race is under way whose runs go on at once."""
         return self._race is not None

@@ -212,10 +212,12 @@ class SetupPanel(QWidget):
         return self._model.choices()
 
     def restore(self, choices: Mapping[str, object]) -> None:
-        """Show what `choices` gave once; what is not known any more is passed over, alone."""
+        """Show what `choices` gave once; what is not known any more is passed over, alone.
+
+        Whether it goes together is not looked at: that takes pydantic, which start-up has no time for.
+        """
         self._model.restore(choices)
         self._show_all()
-        self._soon.start()
 
     def set_running(self, running: bool) -> None:
         """While a run is under way, only what can be changed in it stays enabled."""
