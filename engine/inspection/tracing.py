@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils.flop_counter import flop_registry
 
+from engine.inspection.flop_formulas import flop_registry
 from engine.inspection.shapes import LayerRow, LayerTable
 from engine.networks.network import Shape
 
