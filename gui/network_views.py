@@ -13,11 +13,18 @@ from gui import numbers
 from gui.bridge import Bridge
 from gui.canvas_panel import CanvasPanel
 from gui.run_state import RunState
-from gui.views.filters import FiltersView
+from gui.views.filters import START_TEXT, FiltersView
 
 if TYPE_CHECKING:
     from engine.live import LiveNetwork
 
+_NOTHING_YET = {
+    "idle": START_TEXT,
+    "running": "The filters appear with the first step",
+    "paused": "The filters appear with the first step",
+    "finished": "The run ended before its first step",
+    "failed": "The run ended before its first step",
+}
 FILTERS_EVERY = 480  # ms while training: pictures change more slowly than curves and cost more
 
 
@@ -65,7 +72,7 @@ class NetworkViews(QObject):
         self._canvas.set_author("")
         self._filters.set_images(None)
         self._filters.set_empty(
-            "Press Start to see the filters"
+            START_TEXT
             if live.layers
             else "This network has neither a convolution nor weights that could be drawn as pictures"
         )
@@ -74,6 +81,8 @@ class NetworkViews(QObject):
 
     def refresh(self) -> None:
         """Show what has arrived, and ask for what is due."""
+        if self._network is None:
+            self._filters.set_empty(_NOTHING_YET[self._state.status])
         if self._images is not None:
             self._filters.set_images(*self._images)
             self._images = None

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtGui import QAction, QKeySequence, QResizeEvent
+from PySide6.QtGui import QAction, QKeySequence, QResizeEvent, QShowEvent
 from PySide6.QtWidgets import (
     QAbstractButton,
     QComboBox,
@@ -25,6 +25,7 @@ from gui.run_state import Status
 from gui.theme import SPACING, Theme
 
 NARROW = 1140  # px
+_RESUME = "Resume"  # what Start says while the run is paused
 SPEEDS = (1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, None)
 """Steps a second by the slider's place; None is full speed."""
 
@@ -136,7 +137,7 @@ class RunToolbar(QToolBar):
             button.setEnabled(not reason)
             button.setToolTip(reason or f"{spec.tip} ({spec.key})")
         start = self._buttons["start"]
-        start.setText("Resume" if status == "paused" else "Start")
+        start.setText(_RESUME if status == "paused" else "Start")
         if status == "paused" and not ending:
             start.setToolTip("Go on training (Space)")
             self._buttons["pause"].setToolTip("Go on training (Space)")
@@ -211,6 +212,16 @@ class RunToolbar(QToolBar):
         styles = Qt.ToolButtonStyle
         self._menu_button.setToolButtonStyle(styles.ToolButtonIconOnly if narrow else styles.ToolButtonTextBesideIcon)
         self._speed_title.setVisible(not narrow)
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """Start is as wide as in any of its looks: else the buttons beside it would move when they are pressed."""
+        super().showEvent(event)
+        start = self._buttons["start"]
+        if start.property("role") == "primary":
+            said = start.text()
+            start.setText(_RESUME)
+            start.setMinimumWidth(start.sizeHint().width())
+            start.setText(said)
 
     def _set_icons(self) -> None:
         for spec in _BUTTONS:

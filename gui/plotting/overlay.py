@@ -90,7 +90,10 @@ class Frame:
         painter.setFont(chart_font())
         painter.setPen(QColor(self.theme.secondary))
         if hint:
-            painter.drawText(self.area, Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextWordWrap, hint)
+            how = int(Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextWordWrap)
+            taken = painter.boundingRect(self.area, how, hint)
+            painter.fillRect(taken.adjusted(-SPACING, 0, SPACING, 0), QColor(self.theme.panel))  # no grid through words
+            painter.drawText(self.area, how, hint)
         if note:
             corner = self.area.adjusted(SPACING, 0, -SPACING, -SPACING)
             painter.drawText(corner, Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignBottom, note)

@@ -37,7 +37,7 @@ from gui.tiles import Place
 Mode = Literal["values", "change"]
 Scale = Literal["shared", "each"]
 
-START_TEXT = "Press Start to see the filters."
+START_TEXT = "Press Start to see the filters"
 NO_INITIAL_TEXT = "The change cannot be shown: the weights from the start of this run are not at hand."
 NUMBER_WIDTH = 11  # figures a value takes in the reading, so that what follows stands still
 MIN_WIDTH, MIN_HEIGHT = 320, 120  # px

@@ -104,7 +104,10 @@ def test_start_pressed_before_torch_is_there_shows_data_and_layers_all_the_same(
     monkeypatch.setattr("gui.bridge.desk.import_torch", lambda: pressed.wait(LONG / 1000))
     window = open_window()
     assert not window.bridge.ready
+    filters = widget(window, "filter_grid")
+    assert "Press Start" in filters.accessibleDescription()
     button(window, "start").click()
+    assert "with the first step" in filters.accessibleDescription()
     pressed.set()
     qtbot.waitUntil(lambda: window.run_state.step > 0, timeout=LONG)
     qtbot.waitUntil(lambda: "61\u2009706" in window.layer_view.accessibleDescription(), timeout=LONG)
