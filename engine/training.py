@@ -16,6 +16,7 @@ from engine.checkpoint_folder import CheckpointPolicy
 from engine.checkpoint_writer import CheckpointWriter
 from engine.config import RunConfig
 from engine.control import RunControl
+from engine.cores import native_threads, own_cores
 from engine.course import Course
 from engine.datasets.library import Library
 from engine.devices import Device
@@ -63,6 +64,7 @@ def train(
     step = epoch = 0
     seconds = 0.0
     writer = None
+    since = native_threads()
     try:
         if resume is not None:
             check_same_run(config, resume)
@@ -77,9 +79,10 @@ def train(
         if checkpoints is not None:
             writer = CheckpointWriter(checkpoints, seconds=seconds)
         run = Course(config, control, ready, resume=resume, writer=writer, snapshots=snapshots, repeat=repeat)
-        for event in run.events():
-            step = run.step
-            yield event
+        with own_cores(ready.tuned.threads if ready.device.handle.type == "cpu" else 0, since=since):
+            for event in run.events():
+                step = run.step
+                yield event
     except InputError as error:
         yield Failed("input", str(error), step, error.field)
     except MemoryError:

@@ -1,0 +1,91 @@
+"""A core of its own for each of a run's threads."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import torch
+
+_TASKS = Path("/proc/self/task")
+_MANY = 2**20  # numbers: enough that torch divides them among all its threads
+_found = threading.local()  # `helper`: of the thread that asks
+
+
+def native_threads() -> frozenset[int]:
+    """The system's numbers of this process's threads; empty where the system does not tell."""
+    try:
+        return frozenset(int(entry.name) for entry in _TASKS.iterdir())
+    except OSError:
+        return frozenset()
+
+
+@contextmanager
+def own_cores(threads: int, *, since: frozenset[int]) -> Iterator[None]:
+    """Each of the calling thread's two OpenMP threads has a core of its own meanwhile, where there are two on Linux.
+
+    They wait for each other many times a step. Whenever something else wants a core for a moment, a window that draws
+    or another program, the scheduler may put both on the other one and leave them there for milliseconds: a window's
+    redraw cost twice to three times what it took, and beside one busy program LeNet lost half of its speed.
+
+    More threads than two are left alone: OpenMP ends and makes such ones as it goes, and new ones would all be born on
+    the caller's core.
+
+    Args:
+        threads: how many torch uses.
+        since: `native_threads` of a moment before the calling thread's first operation that used them.
+    """
+    cores = sorted(os.sched_getaffinity(0)) if sys.platform == "linux" else []
+    if not threads == len(cores) == 2:
+        yield
+        return
+    here = threading.get_native_id()
+    helper = _helper(here, since)
+    if helper is None:
+        yield
+        return
+    try:
+        _pin({here: cores[:1], helper: cores[1:]})
+        yield
+    finally:
+        _pin({here: cores, helper: cores})
+
+
+def _helper(here: int, since: frozenset[int]) -> int | None:
+    """OpenMP's thread beside `here`: of those that it has started and Python does not know, the one that works most.
+
+    None where there is none.
+    """
+    torch.zeros(_MANY).add_(1)
+    known = {thread.native_id for thread in threading.enumerate()}
+    now = native_threads()
+    started = {number for number in now - since - known if _name(number) == _name(here)}
+    if (before := getattr(_found, "helper", None)) in now:
+        started.add(before)
+    _found.helper = max(started, key=_worked, default=None)
+    helper: int | None = _found.helper
+    return helper
+
+
+def _worked(number: int) -> int:
+    """Nanoseconds that a thread has had a core."""
+    with suppress(OSError, ValueError):
+        return int((_TASKS / str(number) / "schedstat").read_text().split()[0])
+    return 0
+
+
+def _name(number: int) -> str:
+    with suppress(OSError):
+        return (_TASKS / str(number) / "comm").read_text()
+    return ""
+
+
+def _pin(places: dict[int, Iterable[int]]) -> None:
+    if sys.platform == "linux":
+        for number, cores in places.items():
+            with suppress(OSError):  # it has ended, or may not be told
+                os.sched_setaffinity(number, cores)

@@ -1,0 +1,67 @@
+"""On two cores, each of a run's two threads has its own; everything else goes where it likes."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+# In a process that has two cores: where its threads may run, in the midst of runs and after them.
+SCRIPT = """
+import json, os, sys, threading
+os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:2])
+from engine.config import make_config
+from engine.events import StepFinished
+from engine.training import train
+
+def places():
+    tasks = [int(name) for name in os.listdir("/proc/self/task")]
+    return {task: sorted(os.sched_getaffinity(task)) for task in tasks}
+
+def run():
+    for _ in range(2):
+        for event in train(make_config({"network": "lenet5"}, json.loads(sys.argv[1]))):
+            if isinstance(event, StepFinished) and event.step == 3:
+                found = places()
+                alone = [cores for cores in found.values() if len(cores) == 1]
+                seen.append({"alone": sorted(alone), "caller": len(found[threading.get_native_id()])})
+        seen.append({"after": [cores for cores in places().values() if len(cores) == 1]})
+
+seen = []
+where = threading.Thread(target=run)
+where.start()
+where.join()
+print(json.dumps({"cores": sorted(os.sched_getaffinity(0)), "seen": seen}))
+"""
+
+pytestmark = pytest.mark.skipif(
+    sys.platform != "linux" or len(os.sched_getaffinity(0)) < 2, reason="needs Linux and two cores"
+)
+
+
+def _told(settings: dict[str, object]) -> tuple[list[int], list[dict[str, object]]]:
+    whole = json.dumps({"training.steps": 5, **settings})
+    run = subprocess.run([sys.executable, "-c", SCRIPT, whole], capture_output=True, text=True, check=True)
+    told = json.loads(run.stdout)
+    return told["cores"], told["seen"]
+
+
+def test_two_threads_have_a_core_each_while_they_train_and_every_one_afterwards() -> None:
+    cores, seen = _told({"training.threads": 2})
+    during = {"alone": [[core] for core in cores], "caller": 1}
+    assert seen == [during, {"after": []}, during, {"after": []}]
+
+
+def test_measuring_thread_counts_first_makes_no_difference() -> None:
+    cores, seen = _told({"training.batch_size": 2_000})  # so large that two threads are faster
+    during = {"alone": [[core] for core in cores], "caller": 1}
+    assert seen == [during, {"after": []}, during, {"after": []}]
+
+
+def test_one_thread_goes_where_it_likes() -> None:
+    _, seen = _told({"training.threads": 1})
+    during = {"alone": [], "caller": 2}
+    assert seen == [during, {"after": []}, during, {"after": []}]
