@@ -9,11 +9,15 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-import torch
-
 _TASKS = Path("/proc/self/task")
 _MANY = 2**20  # numbers: enough that torch divides them among all its threads
+_ALL = sorted(os.sched_getaffinity(0)) if sys.platform == "linux" else []  # before any thread is bound to one of them
 _found = threading.local()  # `helper`: of the thread that asks
+
+
+def count() -> int:
+    """How many cores this process may use."""
+    return len(_ALL) or os.cpu_count() or 1
 
 
 def native_threads() -> frozenset[int]:
@@ -39,8 +43,7 @@ def own_cores(threads: int, *, since: frozenset[int]) -> Iterator[None]:
         threads: how many torch uses.
         since: `native_threads` of a moment before the calling thread's first operation that used them.
     """
-    cores = sorted(os.sched_getaffinity(0)) if sys.platform == "linux" else []
-    if not threads == len(cores) == 2:
+    if not threads == len(_ALL) == 2:
         yield
         return
     here = threading.get_native_id()
@@ -49,10 +52,10 @@ def own_cores(threads: int, *, since: frozenset[int]) -> Iterator[None]:
         yield
         return
     try:
-        _pin({here: cores[:1], helper: cores[1:]})
+        _pin({here: _ALL[:1], helper: _ALL[1:]})
         yield
     finally:
-        _pin({here: cores, helper: cores})
+        _pin({here: _ALL, helper: _ALL})
 
 
 def _helper(here: int, since: frozenset[int]) -> int | None:
@@ -60,6 +63,8 @@ def _helper(here: int, since: frozenset[int]) -> int | None:
 
     None where there is none.
     """
+    import torch  # here: others ask only how many cores there are
+
     torch.zeros(_MANY).add_(1)
     known = {thread.native_id for thread in threading.enumerate()}
     now = native_threads()

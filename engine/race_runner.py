@@ -16,6 +16,7 @@ from contextlib import AbstractContextManager, ExitStack, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from engine import cores
 from engine.cli_checkpoints import recorded_policy
 from engine.config import RunConfig
 from engine.control import RunControl
@@ -101,7 +102,7 @@ def _at_once(entrants: Sequence[Entrant], at_once: int, control: RunControl, rec
     waiting = deque(enumerate(entrants, 1))
     told: Told = queue.Queue(MOST_WAITING)
     running: dict[int, _Process] = {}
-    threads = max(1, cores() // at_once)
+    threads = max(1, cores.count() // at_once)
     deadline = math.inf
     with tempfile.TemporaryDirectory(prefix="learnscope-race-") as folder:
         try:
@@ -228,8 +229,3 @@ def with_threads(config: RunConfig, threads: int) -> RunConfig:
     if config.training.threads:
         return config
     return config.model_copy(update={"training": config.training.model_copy(update={"threads": threads})})
-
-
-def cores() -> int:
-    """Those that this process may use."""
-    return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1

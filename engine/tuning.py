@@ -7,7 +7,6 @@ on two, a convolution gains from both and from channels_last.
 from __future__ import annotations
 
 import copy
-import os
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -16,6 +15,7 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
+from engine import cores
 from engine.config import RunConfig
 
 Trial = Callable[[nn.Module, bool], Callable[[], object]]
@@ -72,7 +72,7 @@ class Tuner:
 
 def thread_counts() -> tuple[int, ...]:
     """1, 2, 4, … up to the number of cores this process may use."""
-    available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    available = cores.count()
     counts = [1]
     while counts[-1] * 2 <= available:
         counts.append(counts[-1] * 2)

@@ -25,11 +25,11 @@ from PySide6.QtWidgets import (
 )
 
 from engine.catalog import Param, ParamValue
+from engine.cores import count as usable_cores
 from engine.errors import InputError
 from engine.optimizers import OPTIMIZERS
 from engine.parts import CATALOGS, PARTS, params_of
 from engine.race import MOST_RUNS, Axis, Entrant, Race, entries, seeds_axis, values_axis, written
-from engine.race_runner import cores as usable_cores
 from gui import numbers
 from gui.race_pace import FIELD_WIDTH, RacePace
 from gui.run_state import RunState

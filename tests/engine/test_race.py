@@ -12,6 +12,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from engine import cores
 from engine.config import make_config, settings_of
 from engine.control import RunControl
 from engine.errors import InputError
@@ -36,7 +37,7 @@ from engine.optimizers import OPTIMIZERS
 from engine.parts import CATALOGS
 from engine.race import MOST_RUNS, Axis, Entrant, Race, entries, make_axes, race_tag, seeds_axis
 from engine.race_results import RaceResult
-from engine.race_runner import Kept, RaceEvent, cores, run_race, with_threads
+from engine.race_runner import Kept, RaceEvent, run_race, with_threads
 from engine.training import train
 from tests.engine.runs import losses, toy_config
 
@@ -284,7 +285,7 @@ def check_closing(*, at_once: int) -> None:
 def test_cores_are_shared_where_the_set_up_leaves_it_open() -> None:
     assert with_threads(toy_config(training__threads=0), 3).training.threads == 3
     assert with_threads(toy_config(training__threads=5), 3).training.threads == 5
-    assert cores() >= 1
+    assert cores.count() >= 1
 
 
 class TestResult:

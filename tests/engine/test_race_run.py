@@ -10,14 +10,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from engine import race_run
+from engine import cores, race_run
 from engine.checkpoint import load_checkpoint
 from engine.checkpoint_folder import holds_checkpoint
 from engine.config import RunConfig
 from engine.events import Finished, Preparing, StepFinished
 from engine.race import Entrant, Race, entries, make_axes
 from engine.race_run import RaceRun
-from engine.race_runner import RaceEvent, Record, cores, run_race, with_threads
+from engine.race_runner import RaceEvent, Record, run_race, with_threads
 from engine.runs.store import RunStore
 from tests.engine.runs import toy_config
 
@@ -36,7 +36,7 @@ def wild() -> Entrant:
 
 def losses_alone(config: RunConfig) -> list[float]:
     """Of the run as it is one after the other, with the threads that it has at once."""
-    alone = Entrant("alone", with_threads(config, max(1, cores() // 2)))
+    alone = Entrant("alone", with_threads(config, max(1, cores.count() // 2)))
     return [told.event.loss for told in run_race([alone]) if isinstance(told.event, StepFinished)]
 
 

@@ -197,5 +197,5 @@ class TestMemory:
 def test_the_thread_counts_are_powers_of_two_and_all_cores(
     cores: int, counts: tuple[int, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("engine.tuning.os.sched_getaffinity", lambda _: set(range(cores)), raising=False)
+    monkeypatch.setattr("engine.cores.count", lambda: cores)
     assert thread_counts() == counts
