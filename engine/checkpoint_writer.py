@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from engine import cores
 from engine.checkpoint_folder import BEST, LATEST, PREVIOUS, CheckpointPolicy
 from engine.events import CheckpointFailed, CheckpointKind, CheckpointSaved
 from engine.files import remove_temporaries, write_pieces_atomically
@@ -126,6 +127,7 @@ class CheckpointWriter:
     # The thread.
 
     def _work(self) -> None:
+        cores.leave()
         for name in (LATEST, BEST):
             remove_temporaries(self.policy.folder / name)
         packed: tuple[Checkpoint, list[memoryview]] | None = None  # the last one: several files may hold the same

@@ -58,6 +58,11 @@ def own_cores(threads: int, *, since: frozenset[int]) -> Iterator[None]:
         _pin({here: _ALL, helper: _ALL})
 
 
+def leave() -> None:
+    """Let the calling thread go on any core again: it may have been started by one that was bound to its own."""
+    _pin({threading.get_native_id(): _ALL})
+
+
 def _helper(here: int, since: frozenset[int]) -> int | None:
     """OpenMP's thread beside `here`: of those that it has started and Python does not know, the one that works most.
 

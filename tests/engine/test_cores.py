@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -53,6 +54,31 @@ def test_two_threads_have_a_core_each_while_they_train_and_every_one_afterwards(
     cores, seen = _told({"training.threads": 2})
     during = {"alone": [[core] for core in cores], "caller": 1}
     assert seen == [during, {"after": []}, during, {"after": []}]
+
+
+# How many cores the thread has that writes checkpoints, which the run's thread starts.
+WRITER = """
+import os, sys, threading
+from pathlib import Path
+os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:2])
+from engine.checkpoint_folder import CheckpointPolicy
+from engine.config import make_config
+from engine.events import CheckpointSaved
+from engine.training import train
+
+policy = CheckpointPolicy(folder=Path(sys.argv[1]), every_steps=1)
+config = make_config({"network": "lenet5"}, {"training.threads": 2, "training.steps": 300})
+for event in train(config, checkpoints=policy):
+    if isinstance(event, CheckpointSaved):
+        writer = next(thread for thread in threading.enumerate() if thread.name == "checkpoints")
+        print(len(os.sched_getaffinity(threading.get_native_id())), len(os.sched_getaffinity(writer.native_id)))
+        break
+"""
+
+
+def test_the_thread_that_writes_checkpoints_goes_where_it_likes(tmp_path: Path) -> None:
+    run = subprocess.run([sys.executable, "-c", WRITER, str(tmp_path)], capture_output=True, text=True, check=True)
+    assert run.stdout.split() == ["1", "2"]
 
 
 def test_measuring_thread_counts_first_makes_no_difference() -> None:
