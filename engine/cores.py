@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import threading
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -12,6 +13,7 @@ from pathlib import Path
 _TASKS = Path("/proc/self/task")
 _MANY = 2**20  # numbers: enough that torch divides them among all its threads
 _ALL = sorted(os.sched_getaffinity(0)) if sys.platform == "linux" else []  # before any thread is bound to one of them
+_runs: Counter[int] = Counter()  # that go on in a thread, in turns, by its number
 _found = threading.local()  # `helper`: of the thread that asks
 
 
@@ -51,11 +53,15 @@ def own_cores(threads: int, *, since: frozenset[int]) -> Iterator[None]:
     if helper is None:
         yield
         return
+    _runs[here] += 1
     try:
         _pin({here: _ALL[:1], helper: _ALL[1:]})
         yield
     finally:
-        _pin({here: _ALL, helper: _ALL})
+        _runs[here] -= 1
+        if not _runs[here]:
+            del _runs[here]
+            _pin({here: _ALL, helper: _ALL})
 
 
 def leave() -> None:

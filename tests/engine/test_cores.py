@@ -81,6 +81,34 @@ def test_the_thread_that_writes_checkpoints_goes_where_it_likes(tmp_path: Path) 
     assert run.stdout.split() == ["1", "2"]
 
 
+# How many cores the calling thread has: in a second run, after the first one was dropped, after both were.
+TURNS = """
+import os
+os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:2])
+from engine.config import make_config
+from engine.events import StepFinished
+from engine.training import train
+
+def begun():
+    run = train(make_config({"network": "lenet5"}, {"training.threads": 2, "training.steps": 5}))
+    while not isinstance(next(run), StepFinished):
+        pass
+    return run
+
+first, second = begun(), begun()
+print(len(os.sched_getaffinity(0)))
+first.close()
+print(len(os.sched_getaffinity(0)))
+second.close()
+print(len(os.sched_getaffinity(0)))
+"""
+
+
+def test_of_two_runs_in_turns_the_one_that_ends_leaves_the_other_its_cores() -> None:
+    run = subprocess.run([sys.executable, "-c", TURNS], capture_output=True, text=True, check=True)
+    assert run.stdout.split() == ["1", "1", "2"]
+
+
 def test_measuring_thread_counts_first_makes_no_difference() -> None:
     cores, seen = _told({"training.batch_size": 2_000})  # so large that two threads are faster
     during = {"alone": [[core] for core in cores], "caller": 1}
